@@ -1,0 +1,88 @@
+"""Drops in S3, under models/. Implements ports.Drops."""
+
+from collections.abc import Iterable, Mapping
+
+from chalicelib.aws.buckets import Bucket, Listed
+from chalicelib.aws.failures import translated
+from chalicelib.names import (
+    DROPS_PREFIX,
+    ModelName,
+    archive_key,
+    flat_archive_key,
+    model_of_drop_key,
+    toml_key,
+)
+from chalicelib.ports import ByteStream
+from chalicelib.state import Drop
+
+
+class S3Drops:
+    """What people uploaded."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+
+    def find(self, model: ModelName) -> Drop | None:
+        """See ports.Drops."""
+        archive = self._bucket.find(archive_key(model))
+        flat = self._bucket.find(flat_archive_key(model)) if "/" not in model else None
+        toml = self._bucket.find(toml_key(model))
+        return _drop(model, [row for row in (archive, flat, toml) if row is not None])
+
+    def list(self) -> Mapping[ModelName, Drop]:
+        """See ports.Drops."""
+        rows: dict[ModelName, list[Listed]] = {}
+        for row in self._bucket.list(DROPS_PREFIX):
+            model = model_of_drop_key(row.key)
+            if model is not None:
+                rows.setdefault(model, []).append(row)
+        return {model: drop for model, found in rows.items() if (drop := _drop(model, found)) is not None}
+
+    def open_archive(self, drop: Drop) -> ByteStream:
+        """See ports.Drops."""
+        return _Translated(self._bucket.open(drop.archive_key, etag=drop.archive_etag))
+
+    def read_toml(self, drop: Drop) -> bytes | None:
+        """See ports.Drops."""
+        if drop.toml_etag is None:
+            return None
+        return self._bucket.read(toml_key(drop.model), etag=drop.toml_etag)
+
+    def delete(self, model: ModelName) -> None:
+        """See ports.Drops."""
+        # deploy.toml last: alone it is no drop, so a crash in between leaves nothing that runs.
+        for key in (archive_key(model), flat_archive_key(model), toml_key(model)):
+            self._bucket.delete(key)
+
+
+class _Translated:
+    """A StreamingBody whose errors are ours."""
+
+    def __init__(self, body: ByteStream) -> None:
+        self._body = body
+
+    def read(self, size: int = -1, /) -> bytes:
+        with translated():
+            return self._body.read(size) if size >= 0 else self._body.read()
+
+    def close(self) -> None:
+        self._body.close()
+
+
+def _drop(model: ModelName, rows: Iterable[Listed]) -> Drop | None:
+    """Join what was found of one model; None when there is no archive."""
+    by_key = {row.key: row for row in rows}
+    archives = [row for key in (archive_key(model), flat_archive_key(model)) if (row := by_key.get(key)) is not None]
+    if not archives:
+        return None
+    toml = by_key.get(toml_key(model))
+    archive = archives[0]
+    return Drop(
+        model=model,
+        archive_key=archive.key,
+        archive_etag=archive.etag,
+        size_bytes=archive.size_bytes,
+        dropped_at=max(archive.modified_at, toml.modified_at) if toml else archive.modified_at,
+        toml_etag=toml.etag if toml else None,
+        other_archive_key=archives[1].key if len(archives) > 1 else None,
+    )

@@ -1,0 +1,151 @@
+"""SageMaker's control plane. Implements ports.Endpoints."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.aws.failures import translated
+from chalicelib.errors import NotFound
+from chalicelib.names import VARIANT_NAME, ModelName, ReleaseId, is_release_name
+from chalicelib.reports import ServingPlan
+from chalicelib.state import Endpoint, EndpointStatus, EndpointSummary
+
+TAG_APP, TAG_MODEL, TAG_RELEASE = "tarmac:app", "tarmac:model", "tarmac:release"
+
+
+class SageMakerEndpoints:
+    """Endpoints and their two free records, by name; everything made here carries our tags."""
+
+    def __init__(self, client: Callable[[], Any], *, app: str, role_arn: str) -> None:
+        self._client = client
+        self._app = app
+        self._role_arn = role_arn
+
+    def find(self, name: str) -> Endpoint | None:
+        """See ports.Endpoints."""
+        try:
+            with translated():
+                raw = self._client().describe_endpoint(EndpointName=name)
+                tags = self._client().list_tags(ResourceArn=raw["EndpointArn"])["Tags"]
+        except NotFound:
+            return None
+        variants = tuple(variant["VariantName"] for variant in raw.get("ProductionVariants", ()))
+        return Endpoint(
+            name=raw["EndpointName"],
+            status=EndpointStatus(raw["EndpointStatus"]),
+            config_name=raw.get("EndpointConfigName", ""),
+            created_at=_utc(raw["CreationTime"]),
+            modified_at=_utc(raw["LastModifiedTime"]),
+            is_owned={"Key": TAG_APP, "Value": self._app} in tags,
+            failure_reason=raw.get("FailureReason") or None,
+            variants=variants or (VARIANT_NAME,),
+        )
+
+    def list(self) -> tuple[EndpointSummary, ...]:
+        """See ports.Endpoints."""
+        rows = []
+        with translated():
+            pages = self._client().get_paginator("list_endpoints")
+            for page in pages.paginate(NameContains=f"{self._app}-", PaginationConfig={"PageSize": 100}):
+                rows += [
+                    EndpointSummary(
+                        name=raw["EndpointName"],
+                        status=EndpointStatus(raw["EndpointStatus"]),
+                        created_at=_utc(raw["CreationTime"]),
+                        modified_at=_utc(raw["LastModifiedTime"]),
+                    )
+                    for raw in page["Endpoints"]
+                    # NameContains finds the prefix in the middle of foreign names too.
+                    if raw["EndpointName"].startswith(f"{self._app}-")
+                ]
+        return tuple(rows)
+
+    def list_models(self, model: ModelName) -> frozenset[str]:
+        """See ports.Endpoints."""
+        rows = self._list_records("list_models", "Models", model)
+        return frozenset(raw["ModelName"] for raw in rows if is_release_name(self._app, model, raw["ModelName"]))
+
+    def list_configs(self, model: ModelName) -> Mapping[str, datetime]:
+        """See ports.Endpoints."""
+        rows = self._list_records("list_endpoint_configs", "EndpointConfigs", model)
+        return {
+            raw["EndpointConfigName"]: _utc(raw["CreationTime"])
+            for raw in rows
+            if is_release_name(self._app, model, raw["EndpointConfigName"])
+        }
+
+    def create_model(
+        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str
+    ) -> None:
+        """See ports.Endpoints."""
+        container = {"Image": plan.image_uri, "ModelDataUrl": archive_uri, "Environment": dict(plan.env)}
+        with translated():
+            self._client().create_model(
+                ModelName=name,
+                PrimaryContainer=container,
+                ExecutionRoleArn=self._role_arn,
+                EnableNetworkIsolation=plan.is_isolated,
+                Tags=self._tags(model, release),
+            )
+
+    def create_config(self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan) -> None:
+        """See ports.Endpoints."""
+        variant = {
+            "VariantName": VARIANT_NAME,
+            "ModelName": name,
+            "InitialInstanceCount": plan.instance_count,
+            "InstanceType": plan.instance_type,
+            "InitialVariantWeight": 1.0,
+        }
+        with translated():
+            self._client().create_endpoint_config(
+                EndpointConfigName=name, ProductionVariants=[variant], Tags=self._tags(model, release)
+            )
+
+    def create(self, name: str, config_name: str, *, model: ModelName, release: ReleaseId) -> None:
+        """See ports.Endpoints."""
+        with translated():
+            self._client().create_endpoint(
+                EndpointName=name, EndpointConfigName=config_name, Tags=self._tags(model, release)
+            )
+
+    def update(self, name: str, config_name: str) -> None:
+        """See ports.Endpoints."""
+        with translated():
+            self._client().update_endpoint(EndpointName=name, EndpointConfigName=config_name)
+
+    def delete(self, name: str) -> None:
+        """See ports.Endpoints."""
+        _delete(lambda: self._client().delete_endpoint(EndpointName=name))
+
+    def delete_config(self, name: str) -> None:
+        """See ports.Endpoints."""
+        _delete(lambda: self._client().delete_endpoint_config(EndpointConfigName=name))
+
+    def delete_model(self, name: str) -> None:
+        """See ports.Endpoints."""
+        _delete(lambda: self._client().delete_model(ModelName=name))
+
+    def _list_records(self, operation: str, field: str, model: ModelName) -> Sequence[Mapping[str, Any]]:
+        rows = []
+        with translated():
+            pages = self._client().get_paginator(operation)
+            for page in pages.paginate(NameContains=f"{self._app}-{model}-", PaginationConfig={"PageSize": 100}):
+                rows += page[field]
+        return rows
+
+    def _tags(self, model: ModelName, release: ReleaseId) -> Sequence[Mapping[str, str]]:
+        pairs = {TAG_APP: self._app, TAG_MODEL: model, TAG_RELEASE: release}
+        return [{"Key": key, "Value": value} for key, value in pairs.items()]
+
+
+def _delete(call: Callable[[], Any]) -> None:
+    try:
+        with translated():
+            call()
+    except NotFound:
+        return
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

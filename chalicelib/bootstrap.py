@@ -1,0 +1,155 @@
+"""The one place where ports meet adapters. Called by app.py, and by the tools that run the application elsewhere."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from chalicelib.aws.buckets import Bucket
+from chalicelib.aws.drops import S3Drops
+from chalicelib.aws.endpoints import SageMakerEndpoints
+from chalicelib.aws.looks import SqsLooks
+from chalicelib.aws.marks import S3Marks
+from chalicelib.aws.metrics import CloudWatchMetrics
+from chalicelib.aws.releases import S3Releases
+from chalicelib.aws.runtime import SageMakerRuntime
+from chalicelib.commands import Commands
+from chalicelib.door import DoorRules
+from chalicelib.executor import Executor
+from chalicelib.looker import Looker
+from chalicelib.planner import PlanRules
+from chalicelib.ports import Clock, Drops, Endpoints, Looks, Marks, Metrics, Releases, Runtime
+from chalicelib.proxy import Proxy
+from chalicelib.settings import Settings
+from chalicelib.sweeper import Sweeper
+from chalicelib.views import Views
+
+CONNECT_TIMEOUT_S = 5
+INVOKE_TIMEOUT_S = 28
+"""API Gateway ends a request after 29 s: the answer 'too slow' must still be ours. Source: API Gateway quotas."""
+CONNECTIONS = 64
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """See ports.Clock."""
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        """See ports.Clock."""
+        return monotonic()
+
+
+@dataclass(frozen=True)
+class World:
+    """All ports, each with somebody behind it."""
+
+    drops: Drops
+    releases: Releases
+    marks: Marks
+    endpoints: Endpoints
+    runtime: Runtime
+    metrics: Metrics
+    looks: Looks
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Application:
+    """The flows, wired."""
+
+    settings: Settings
+    looker: Looker
+    sweeper: Sweeper
+    proxy: Proxy
+    commands: Commands
+    views: Views
+
+
+class Clients:
+    """boto3 clients, made when first used and kept: a door pays only for what it uses."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def lazily(self, service: str, **config: Any) -> Callable[[], Any]:
+        """Return a function that makes the client on its first call."""
+
+        def get() -> Any:
+            client = self._clients.get(service)
+            return client if client is not None else self._make(service, config)
+
+        return get
+
+    def _make(self, service: str, config: Mapping[str, Any]) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        with self._lock:
+            if service not in self._clients:
+                defaults = {
+                    "connect_timeout": CONNECT_TIMEOUT_S,
+                    "retries": {"mode": "standard", "max_attempts": 4},
+                    "max_pool_connections": CONNECTIONS,
+                }
+                # Making a client is not thread-safe in boto3, using one is.
+                self._clients[service] = boto3.client(
+                    service, region_name=self._region, config=Config(**{**defaults, **config})
+                )
+            return self._clients[service]
+
+
+def aws_world(settings: Settings) -> World:
+    """Put AWS, or whatever AWS_ENDPOINT_URL names, behind every port."""
+    clients = Clients(settings.region)
+    bucket = Bucket(clients.lazily("s3"), settings.bucket)
+    sagemaker = clients.lazily("sagemaker")
+    runtime = clients.lazily("sagemaker-runtime", read_timeout=INVOKE_TIMEOUT_S, retries={"total_max_attempts": 1})
+    return World(
+        drops=S3Drops(bucket),
+        releases=S3Releases(bucket),
+        marks=S3Marks(bucket),
+        endpoints=SageMakerEndpoints(sagemaker, app=settings.app, role_arn=settings.role_arn),
+        runtime=SageMakerRuntime(runtime),
+        metrics=CloudWatchMetrics(clients.lazily("cloudwatch")),
+        looks=SqsLooks(clients.lazily("sqs"), settings.queue_url),
+        clock=SystemClock(),
+    )
+
+
+def build(settings: Settings, world: World | None = None) -> Application:
+    """Wire the flows to a world: AWS's, unless another is given."""
+    at = world or aws_world(settings)
+    door_rules = DoorRules(
+        region=settings.region,
+        instance_type=settings.instance_type,
+        idle_after_s=settings.idle_after_s,
+        idle_floor_s=settings.idle_floor_s,
+    )
+    rules = PlanRules(settings.app, settings.idle_after_s, settings.releases_kept)
+    executor = Executor(at.drops, at.releases, at.marks, at.endpoints, at.clock, door_rules)
+    looker = Looker(at.drops, at.releases, at.marks, at.endpoints, executor, at.clock, rules)
+    return Application(
+        settings=settings,
+        looker=looker,
+        sweeper=Sweeper(at.drops, at.releases, at.marks, at.endpoints, at.metrics, looker, at.clock, settings.app),
+        proxy=Proxy(
+            looker=looker,
+            releases=at.releases,
+            marks=at.marks,
+            endpoints=at.endpoints,
+            runtime=at.runtime,
+            looks=at.looks,
+            clock=at.clock,
+            app=settings.app,
+            expected_start_s=settings.expected_start_s,
+        ),
+        commands=Commands(at.drops, at.releases, at.marks, at.looks, looker),
+        views=Views(at.drops, at.releases, at.endpoints, looker, at.clock, settings.app),
+    )

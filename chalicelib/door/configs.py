@@ -1,0 +1,85 @@
+"""Reads config.json and its companions. Called by `inspection`; what it gives back is what the plan is made from."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib.door.contents import NOT_KEPT, Contents
+from chalicelib.door.kinds import Findings, declarer
+from chalicelib.door.layouts import Framework
+from chalicelib.reports import Severity
+
+_declare = declarer("Configuration")
+NOT_JSON = _declare(
+    "config-not-json", Severity.ERROR, "A configuration file is not JSON; the message gives the line.", "Mend the file."
+)
+NOT_OBJECT = _declare(
+    "config-not-object", Severity.ERROR, "A configuration file is JSON, but not an object.", "Save the model again."
+)
+TOKENIZER_MISSING = _declare(
+    "tokenizer-missing",
+    Severity.WARNING,
+    "A text model has no tokenizer beside it.",
+    "Call `tokenizer.save_pretrained(FOLDER)` on the same folder as the model, and pack again.",
+)
+PROCESSOR_MISSING = _declare(
+    "processor-missing",
+    Severity.WARNING,
+    "A vision or audio model has no preprocessor configuration beside it.",
+    "Call `processor.save_pretrained(FOLDER)` on the same folder as the model, and pack again.",
+)
+
+_JSON_NAMES = (
+    "config.json",
+    "tokenizer_config.json",
+    "preprocessor_config.json",
+    "model_index.json",
+    "adapter_config.json",
+)
+_TOKENIZER = re.compile(
+    r"(tokenizer\.json|vocab\.(txt|json)|spiece\.model|source\.spm|sentencepiece(\.bpe)?\.model|tokenizer\.model"
+    r"|bpe\.codes|tokenization_\w+\.py|.*\.tiktoken|tekken\.json)"
+)
+_PROCESSORS = frozenset({"preprocessor_config.json", "processor_config.json", "image_processor_config.json"})
+
+
+def read_configs(contents: Contents, findings: Findings) -> Mapping[str, Any]:
+    """Parse every configuration file kept; give the root config.json, empty when there is none that can be read."""
+    config: Mapping[str, Any] = {}
+    for name in _JSON_NAMES:
+        raw = contents.kept.get(name)
+        if raw is None:
+            continue
+        parsed = _parse(name, raw, findings)
+        if name == "config.json" and parsed is not None:
+            config = parsed
+    return config
+
+
+def check_companions(contents: Contents, framework: Framework | None, *, is_text: bool, findings: Findings) -> None:
+    """Check that what turns a caller's input into tensors came along with the model."""
+    if framework is not Framework.TRANSFORMERS or findings.has(NOT_KEPT):
+        return
+    root = contents.root_files
+    if is_text and not any(_TOKENIZER.fullmatch(name) for name in root):
+        findings.add(TOKENIZER_MISSING, "the archive has no tokenizer (tokenizer.json, vocab.txt, spiece.model, …)")
+    if not is_text and not _PROCESSORS & root:
+        findings.add(PROCESSOR_MISSING, "the archive has no preprocessor_config.json")
+
+
+def _parse(name: str, raw: bytes, findings: Findings) -> Mapping[str, Any] | None:
+    try:
+        parsed = json.loads(raw.decode())
+    except json.JSONDecodeError as exc:
+        message = f"{name} is not JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})"
+        findings.add(NOT_JSON, message, path=name)
+    except UnicodeDecodeError:
+        findings.add(NOT_JSON, f"{name} is not UTF-8 text", path=name)
+    except (ValueError, RecursionError) as exc:
+        findings.add(NOT_JSON, f"{name} is not JSON that can be read ({exc})", path=name)
+    else:
+        if isinstance(parsed, dict):
+            return parsed
+        findings.add(NOT_OBJECT, f"{name} holds {type(parsed).__name__}, not an object", path=name)
+    return None

@@ -1,0 +1,154 @@
+"""One pass over an archive: what is in it, with the few small files that later checks read. Called by `inspection`."""
+
+import posixpath
+from dataclasses import dataclass, field
+
+from chalicelib.door import members
+from chalicelib.door.archives import NO_END, Member, TarReader
+from chalicelib.door.kinds import Findings, Unreadable, declarer
+from chalicelib.door.streams import Intake, Limits, Unpacked
+from chalicelib.door.tensors import (
+    HEADER_READ_MAX_BYTES,
+    LENGTH_BYTES,
+    MalformedSafetensors,
+    TensorFacts,
+    header_bytes,
+    parse_tensors,
+)
+from chalicelib.ports import ByteStream
+from chalicelib.reports import Severity
+
+_declare = declarer("Weights")
+SAFETENSORS_DAMAGED = _declare(
+    "safetensors-damaged",
+    Severity.ERROR,
+    "A safetensors file's header is malformed, or does not fit the file's size: it was cut, or changed.",
+    "Save the model again with `save_pretrained` and pack it again.",
+)
+SAFETENSORS_UNREAD = _declare(
+    "safetensors-not-read",
+    Severity.WARNING,
+    "A safetensors header is larger than the door reads; only the file's size is known.",
+    None,
+)
+LFS_POINTER = _declare(
+    "lfs-pointer",
+    Severity.ERROR,
+    "A file is a Git LFS pointer, a few lines of text that stand for the real file.",
+    "Run `git lfs pull` in the model's folder and pack it again.",
+)
+NOT_KEPT = declarer("Code")(
+    "code-not-read",
+    Severity.WARNING,
+    "A file that the door would have read is too large, or there are too many of them; it goes unchecked.",
+    "Keep large data out of configuration files and `code/`.",
+)
+NO_FILES = declarer("Layout")(
+    "no-files",
+    Severity.ERROR,
+    "The archive holds no file at all.",
+    "Pack the model's folder with `tar -czf model.tar.gz -C FOLDER .`.",
+)
+
+_JSON_MAX_BYTES = 1 << 20
+_SOURCE_MAX_BYTES = 256 << 10
+_KEPT_MAX_BYTES = 8 << 20
+_KEPT_NAMES = frozenset(
+    {
+        "adapter_config.json",
+        "config.json",
+        "model_index.json",
+        "modules.json",
+        "preprocessor_config.json",
+        "tokenizer_config.json",
+        "requirements.txt",
+    }
+)
+_LFS_MAGIC = b"version https://git-lfs.github.com/spec/"
+_LFS_MAX_BYTES = 1024
+
+
+@dataclass
+class Contents:
+    """What one pass found. Paths are normalised: no `./` in front, no doubled or trailing slashes.
+
+    Attributes:
+        files: Size once extracted, in bytes, by path; macOS leavings excluded.
+        kept: The whole bytes of the small files that later checks read.
+        tensors: What each readable safetensors file holds.
+        is_whole: The archive was read to its end.
+        sha256: Of the packed bytes, in hex; None unless they were read to the end.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, bytes] = field(default_factory=dict)
+    tensors: dict[str, TensorFacts] = field(default_factory=dict)
+    is_whole: bool = False
+    sha256: str | None = None
+    packed_bytes: int = 0
+
+    @property
+    def root_files(self) -> frozenset[str]:
+        """Names of the files at the archive's root."""
+        return frozenset(path for path in self.files if "/" not in path)
+
+
+def read_contents(archive: ByteStream, findings: Findings, limits: Limits) -> Contents:
+    """Read *archive* to its end, or to where it cannot be read any further.
+
+    Everything wrong with the stream, the tar and the members' names goes to *findings*.
+
+    Raises:
+        OSError, AwsError: Whatever reading the stream itself raises.
+    """
+    contents, intake = Contents(), Intake(archive)
+    reader = TarReader(Unpacked(intake, limits), limits)
+    names = members.Names(findings)
+    try:
+        for member in reader:
+            path = names.accept(member)
+            if path is not None:
+                _read_member(reader, member, path, contents, findings)
+        if not reader.is_ended:
+            findings.add(NO_END, "the tar does not end with two zero blocks")
+        reader.drain()
+        contents.is_whole = True
+    except Unreadable as exc:
+        findings.add(exc.kind, exc.message, path=exc.path, fix=exc.fix)
+    names.finish()
+    contents.sha256, contents.packed_bytes = intake.sha256, intake.packed_bytes
+    if contents.is_whole and not contents.files and not findings.is_refusal:
+        findings.add(NO_FILES, "the archive holds no files")
+    return contents
+
+
+def _read_member(reader: TarReader, member: Member, path: str, contents: Contents, findings: Findings) -> None:
+    contents.files[path] = member.size_bytes
+    if reader.read(len(_LFS_MAGIC)) == _LFS_MAGIC and member.size_bytes <= _LFS_MAX_BYTES:
+        findings.add(LFS_POINTER, f"{posixpath.basename(path)} is a Git LFS pointer, not the file itself", path=path)
+    elif path.endswith(".safetensors"):
+        _read_tensors(reader, member, path, contents, findings)
+    elif _is_kept(path):
+        kept_bytes = sum(map(len, contents.kept.values()))
+        most_bytes = _SOURCE_MAX_BYTES if path.endswith(".py") else _JSON_MAX_BYTES
+        if member.size_bytes > min(most_bytes, _KEPT_MAX_BYTES - kept_bytes):
+            findings.add(NOT_KEPT, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
+        else:
+            contents.kept[path] = reader.read(member.size_bytes)
+
+
+def _is_kept(path: str) -> bool:
+    folder, name = posixpath.split(path)
+    return (folder in ("", "code") and name in _KEPT_NAMES) or (path.startswith("code/") and name.endswith(".py"))
+
+
+def _read_tensors(reader: TarReader, member: Member, path: str, contents: Contents, findings: Findings) -> None:
+    try:
+        length = header_bytes(reader.read(LENGTH_BYTES), file_bytes=member.size_bytes)
+        if length > HEADER_READ_MAX_BYTES:
+            findings.add(SAFETENSORS_UNREAD, f"the header has {length:,} bytes; it was not read", path=path)
+            return
+        raw = reader.read(LENGTH_BYTES + length)[LENGTH_BYTES:]
+        contents.tensors[path] = parse_tensors(raw, file_bytes=member.size_bytes)
+    except MalformedSafetensors as exc:
+        findings.add(SAFETENSORS_DAMAGED, f"{posixpath.basename(path)} is damaged: {exc}", path=path)

@@ -1,0 +1,117 @@
+"""The door's one entry: from a drop and its bytes to a report. Called by the executor, and by `tarmac check`.
+
+Nothing is ever extracted, unpickled, imported or run. Whatever the bytes, a report comes back.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chalicelib.door.configs import check_companions, read_configs
+from chalicelib.door.contents import Contents, read_contents
+from chalicelib.door.kinds import Findings, declarer
+from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
+from chalicelib.door.plans import Model, Stage, find_task, make_plan
+from chalicelib.door.schema import Rules
+from chalicelib.door.sources import check_sources
+from chalicelib.door.streams import Limits
+from chalicelib.door.tasks import TEXT_TASKS
+from chalicelib.door.trust import check_trust
+from chalicelib.door.weights import check_weights
+from chalicelib.door.wishes import Wishes, read_wishes
+from chalicelib.names import name_problem, suggest_name
+from chalicelib.ports import ByteStream
+from chalicelib.reports import Report, ServingPlan, Severity
+from chalicelib.state import Drop
+
+_declare = declarer("The drop")
+BAD_NAME = _declare(
+    "bad-name",
+    Severity.ERROR,
+    "The name between `models/` and the archive cannot be a model's.",
+    "Use a-z, 0-9 and single dashes between them, 40 characters at most.",
+)
+TWO_ARCHIVES = _declare(
+    "two-archives",
+    Severity.WARNING,
+    "Both `models/NAME/model.tar.gz` and `models/NAME.tar.gz` were dropped; only the first is used.",
+    "Delete one of them.",
+)
+
+
+@dataclass(frozen=True)
+class DoorRules:
+    """What the stage decides. Durations in seconds; None for never.
+
+    Attributes:
+        instance_type: For models that cannot be sized.
+        idle_after_s: The TTL where deploy.toml names none.
+        idle_floor_s: The shortest TTL that deploy.toml may name.
+        allowed_images: Image URIs that deploy.toml may name as its container.
+    """
+
+    region: str
+    instance_type: str
+    idle_after_s: float | None
+    idle_floor_s: float
+    allowed_images: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
+
+
+def inspect(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: DoorRules, now: datetime) -> Report:
+    """Read the archive once and judge it.
+
+    Args:
+        drop: What was dropped.
+        archive: The archive's bytes, from their start. Read to the end unless it cannot be; never closed here.
+        raw_toml: deploy.toml; None when there is none.
+        rules: What the stage decides.
+        now: Aware UTC.
+
+    Raises:
+        OSError, AwsError: Whatever reading *archive* raises; nothing else, whatever the bytes.
+    """
+    findings = Findings()
+    if drop.other_archive_key is not None:
+        message = f"{drop.archive_key} is used; {drop.other_archive_key} is ignored"
+        findings.add(TWO_ARCHIVES, message, path=drop.other_archive_key)
+    wishes = read_wishes(raw_toml, Rules(rules.idle_floor_s, rules.allowed_images), findings)
+    contents = read_contents(archive, findings, rules.limits)
+    plan = _judge(contents, wishes, rules, findings) if contents.is_whole else None
+    return Report(
+        model=drop.model,
+        release=drop.release,
+        checked_at=now,
+        checks=findings.checks(),
+        size_bytes=drop.size_bytes,
+        sha256=contents.sha256,
+        plan=None if findings.is_refusal else plan,
+    )
+
+
+def refuse_name(drop: Drop, *, now: datetime) -> Report:
+    """Refuse a drop for its name alone, without reading the archive. *now* is aware UTC."""
+    findings = Findings()
+    problem = name_problem(drop.model) or "the model name cannot be used"
+    suggested = suggest_name(drop.model)
+    fix = f"Upload it as `models/{suggested}/model.tar.gz`: a-z, 0-9 and single dashes, 40 characters at most."
+    findings.add(BAD_NAME, problem, path=drop.archive_key, fix=fix)
+    return Report(drop.model, drop.release, now, findings.checks(), drop.size_bytes)
+
+
+def _judge(contents: Contents, wishes: Wishes, rules: DoorRules, findings: Findings) -> ServingPlan | None:
+    """Judge an archive that was read to its end: everything wrong with it is found in one go."""
+    if not contents.files:
+        return None
+    framework = check_layout(contents, findings)
+    config = read_configs(contents, findings)
+    check_sources(contents, findings)
+    check_trust(contents, config, wishes.trust, findings)
+    if framework is None or findings.has(ADAPTER_ONLY):
+        return None
+    model = Model(contents, framework, config)
+    check_weights(contents, framework, findings, has_code=model.has_code)
+    task, _ = find_task(model, wishes)
+    if task is not None and not model.has_code:
+        check_companions(contents, framework, is_text=task in TEXT_TASKS, findings=findings)
+    stage = Stage(rules.region, rules.instance_type, rules.idle_after_s)
+    return make_plan(model, wishes, stage, findings)

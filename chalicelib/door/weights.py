@@ -1,0 +1,129 @@
+"""Whether the weights are all there, and what is there that serving does not need. Called by `inspection`."""
+
+import posixpath
+import re
+from collections import defaultdict
+
+from chalicelib.door.contents import Contents
+from chalicelib.door.kinds import Findings, declarer
+from chalicelib.door.layouts import Framework
+from chalicelib.reports import Severity
+
+_declare = declarer("Weights")
+MISSING = _declare(
+    "weights-missing",
+    Severity.ERROR,
+    "There is a `config.json` and no weights beside it.",
+    "Pack everything that `save_pretrained` wrote, `model.safetensors` included.",
+)
+EMPTY = _declare(
+    "weights-empty", Severity.ERROR, "A file of weights has no bytes.", "Save the model and pack it again."
+)
+SHARD_MISSING = _declare(
+    "weights-shard-missing",
+    Severity.ERROR,
+    "The weights come in several files and not all of them are there.",
+    "Pack all files of the set.",
+)
+INDEX_MISSING = _declare(
+    "weights-index-missing",
+    Severity.ERROR,
+    "The weights come in several files and the index that says what is in which is not there.",
+    "Pack `model.safetensors.index.json` (or `pytorch_model.bin.index.json`) too.",
+)
+TWICE = _declare(
+    "weights-twice",
+    Severity.WARNING,
+    "The same weights are there in two formats; the archive is twice as large and slow to start as it need be.",
+    "Leave out `pytorch_model*.bin` (and `*.h5`, `*.msgpack`) when there is `model.safetensors`.",
+)
+LEFTOVERS = _declare(
+    "training-leftovers",
+    Severity.WARNING,
+    "Optimizer states, checkpoints or training logs make the archive larger and slower to start.",
+    "Leave them out (`tar --exclude='checkpoint-*' --exclude='optimizer.*' …`), or train into another folder.",
+)
+
+_WEIGHTS = re.compile(
+    r"\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|onnx|onnx_data|gguf|joblib|pkl|pickle|pb|npz|ubj|xgb)$"
+)
+PICKLES = re.compile(r"\.(bin|pt|pth|ckpt|joblib|pkl|pickle)$")
+_SHARD = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<total>\d{5})\.(?P<ending>safetensors|bin)")
+_LEFTOVER_NAME = re.compile(
+    r"(optimizer|scheduler|scaler|rng_state|training_args|global_step|mp_rank_|zero_pp_rank_|random_states)"
+    r".*\.(pt|pth|bin|pkl)$|events\.out\.tfevents|trainer_state\.json$"
+)
+_LEFTOVER_FOLDER = re.compile(r"(^|/)(checkpoint-\d+|global_step\d+|runs|wandb|lightning_logs)/")
+_LARGE_LEFTOVER_BYTES = 1 << 20
+
+
+def is_leftover(path: str) -> bool:
+    """Tell whether a file belongs to training, not to serving."""
+    return bool(_LEFTOVER_NAME.match(posixpath.basename(path)) or _LEFTOVER_FOLDER.search(path))
+
+
+def weight_files(contents: Contents) -> dict[str, int]:
+    """Give path and size in bytes of every file that holds weights for serving."""
+    return {
+        path: size
+        for path, size in contents.files.items()
+        if _WEIGHTS.search(path) and not is_leftover(path) and not path.startswith("code/")
+    }
+
+
+def loaded_files(contents: Contents) -> dict[str, int]:
+    """The weight files that are loaded: only safetensors where there is a choice of formats."""
+    files = weight_files(contents)
+    safe = {path: size for path, size in files.items() if path.endswith(".safetensors")}
+    return safe or files
+
+
+def check_weights(contents: Contents, framework: Framework | None, findings: Findings, *, has_code: bool) -> None:
+    """Check that the weights are whole, and name what weighs the archive down."""
+    files = weight_files(contents)
+    if framework in (Framework.TRANSFORMERS, Framework.SENTENCE_TRANSFORMERS) and not files and not has_code:
+        deeper = "training's checkpoints hold some, but " if any(is_leftover(path) for path in contents.files) else ""
+        findings.add(MISSING, f"{deeper}there are no weights beside config.json", path="config.json")
+    for path, size in files.items():
+        if not size:
+            findings.add(EMPTY, "the file has no bytes", path=path)
+    _check_shards(contents, files, findings)
+    _check_formats(contents, findings)
+    _check_leftovers(contents, findings)
+
+
+def _check_shards(contents: Contents, files: dict[str, int], findings: Findings) -> None:
+    sets: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for path in files:
+        if match := _SHARD.fullmatch(path):
+            sets[match["stem"], match["ending"], match["total"]].add(int(match["number"]))
+    for (stem, ending, total), numbers in sets.items():
+        missing = int(total) - sum(1 <= number <= int(total) for number in numbers)
+        if missing:
+            first = next(number for number in range(1, len(numbers) + 2) if number not in numbers)
+            message = f"{missing:,} of {int(total):,} files of weights are missing"
+            findings.add(SHARD_MISSING, message, path=f"{stem}-{first:05d}-of-{total}.{ending}")
+        index = f"{stem}.{ending}.index.json"
+        if int(total) > 1 and index not in contents.files:
+            findings.add(INDEX_MISSING, f"{posixpath.basename(index)} is missing", path=index)
+
+
+def twin_pickles(contents: Contents) -> frozenset[str]:
+    """The `pytorch_model*.bin` files that nobody loads, because the same weights are there as safetensors."""
+    if not any(name.endswith(".safetensors") for name in contents.root_files):
+        return frozenset()
+    return frozenset(name for name in contents.root_files if name.startswith("pytorch_model") and PICKLES.search(name))
+
+
+def _check_formats(contents: Contents, findings: Findings) -> None:
+    if twins := sorted(twin_pickles(contents)):
+        findings.add(TWICE, "the weights are there as safetensors too, and those are the ones used", path=twins[0])
+
+
+def _check_leftovers(contents: Contents, findings: Findings) -> None:
+    leftovers = {path: size for path, size in contents.files.items() if is_leftover(path)}
+    total_bytes = sum(leftovers.values())
+    if total_bytes >= _LARGE_LEFTOVER_BYTES or any(_LEFTOVER_FOLDER.search(path) for path in leftovers):
+        share = 100 * total_bytes / max(1, sum(contents.files.values()))
+        message = f"{len(leftovers):,} files of training take {total_bytes:,} bytes, {share:.0f} % of the archive"
+        findings.add(LEFTOVERS, message, path=max(leftovers, key=lambda path: leftovers[path]))

@@ -1,0 +1,199 @@
+"""Carries out actions: the one `match` where a decision becomes a call. Called by the looker and the sweeper."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from chalicelib.actions import (
+    Action,
+    CreateEndpoint,
+    CreateEndpointConfig,
+    CreateModel,
+    DeleteEndpoint,
+    DeleteEndpointConfig,
+    DeleteModel,
+    DeleteRelease,
+    ForgetFailure,
+    ForgetModel,
+    InspectDrop,
+    PutToSleep,
+    RecordFailure,
+    RecordStart,
+    RemoveMark,
+    UpdateEndpoint,
+)
+from chalicelib.door import DoorRules, inspect, refuse_name
+from chalicelib.errors import AlreadyExists, Changed, InProgress, NotFound, QuotaExceeded, Unavailable
+from chalicelib.names import name_problem
+from chalicelib.ports import Clock, Drops, Endpoints, Marks, Releases
+from chalicelib.reports import Report, refusal_sentence
+from chalicelib.state import Drop, Failure
+from chalicelib.telemetry import count, logger
+
+SLEEP_WITHIN_S = 60.0
+"""A sweep deletes an endpoint this long after its listing began, or not at all; see planner.MARK_SETTLED_S."""
+
+
+class Outcome(StrEnum):
+    """How an action ended."""
+
+    DONE = "done"
+    STIRRED = "stirred"
+    """PutToSleep: somebody used the model meanwhile; it stays awake."""
+    TOO_LATE = "too-late"
+    """PutToSleep: the listing is too old to act upon."""
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Everything an action may touch."""
+
+    drops: Drops
+    releases: Releases
+    marks: Marks
+    endpoints: Endpoints
+    clock: Clock
+    door_rules: DoorRules
+
+    def execute(self, action: Action) -> Outcome:  # noqa: C901, PLR0912  # one case per action, by design
+        """Carry out one action.
+
+        Raises:
+            AwsError: As AWS refused; `Changed` and `InProgress` mean: observe again.
+        """
+        match action:
+            case InspectDrop(drop):
+                self._inspect(drop)
+            case RecordFailure(model, release, reason, modified_at, is_transient):
+                self.releases.write_failure(model, release, Failure(reason, modified_at, is_transient=is_transient))
+                count("Failures", model=model)
+                logger.error(
+                    "the release does not start",
+                    extra={"event": "failed", "model": model, "release": release, "reason": reason},
+                )
+            case ForgetFailure(model, release):
+                self.releases.delete_failure(model, release)
+            case RecordStart(model, release, took_s):
+                self.releases.write_start(model, release, took_s)
+                logger.info(
+                    "ready", extra={"event": "ready", "model": model, "release": release, "took_s": round(took_s, 3)}
+                )
+            case CreateModel(name, model, release, plan):
+                uri = self.releases.archive_uri(model, release)
+                _ensure(
+                    lambda: self.endpoints.create_model(name, model=model, release=release, plan=plan, archive_uri=uri)
+                )
+            case CreateEndpointConfig(name, model, release, plan):
+                _ensure(lambda: self.endpoints.create_config(name, model=model, release=release, plan=plan))
+            case CreateEndpoint():
+                self._create_endpoint(action)
+            case UpdateEndpoint(name, config_name, model, release):
+                try:
+                    self.endpoints.update(name, config_name)
+                except NotFound as exc:
+                    # As with CreateEndpoint below; or the endpoint is gone, and the next look sees it.
+                    raise Unavailable(exc.message, retry_after_s=5) from exc
+                count("Deploys", model=model)
+                logger.info("updating", extra={"event": "updating", "model": model, "release": release})
+            case DeleteEndpoint(name, model):
+                self.endpoints.delete(name)
+                logger.info("endpoint deleted", extra={"event": "endpoint-deleted", "model": model})
+            case DeleteEndpointConfig(name):
+                self.endpoints.delete_config(name)
+            case DeleteModel(name):
+                self.endpoints.delete_model(name)
+            case DeleteRelease(model, release):
+                self.releases.delete(model, release)
+            case ForgetModel(model):
+                self.marks.forget(model)
+                logger.info("model deleted", extra={"event": "deleted", "model": model})
+            case RemoveMark(model, mark):
+                if not self.marks.remove_asleep(model, mark.etag):
+                    raise Changed(f"the mark {model!r} was written anew")
+            case PutToSleep():
+                return self._put_to_sleep(action)
+        return Outcome.DONE
+
+    def _inspect(self, drop: Drop) -> None:
+        """Inspect, pin, report, in this order: the report is what makes the release exist, so it comes last."""
+        logger.info("dropped", extra={"event": "dropped", "model": drop.model, "release": drop.release})
+        if name_problem(drop.model) is not None:
+            report = refuse_name(drop, now=self.clock.now())
+        else:
+            try:
+                report = self._judge(drop)
+            except NotFound as exc:
+                raise Changed(f"the drop {drop.model!r} is gone: {exc.message}") from exc
+        self.releases.write_report(report)
+        facts = {"model": drop.model, "release": drop.release, "size_bytes": drop.size_bytes}
+        if report.is_accepted:
+            logger.info("accepted", extra={"event": "accepted", **facts, "same_as": report.same_as})
+        else:
+            count("Refusals", model=drop.model if name_problem(drop.model) is None else None)
+            reason = refusal_sentence(report.checks)
+            logger.warning("refused", extra={"event": "refused", **facts, "reason": reason})
+
+    def _judge(self, drop: Drop) -> Report:
+        raw_toml = self.drops.read_toml(drop)
+        archive = self.drops.open_archive(drop)
+        try:
+            report = inspect(drop, archive, raw_toml, rules=self.door_rules, now=self.clock.now())
+        finally:
+            archive.close()
+        return self._repeat_or_pin(drop, report) if report.is_accepted else report
+
+    def _repeat_or_pin(self, drop: Drop, report: Report) -> Report:
+        """Recognise an earlier release's bytes and wishes (an ETag differs with the part size); else pin a copy."""
+        for record in self.releases.list(drop.model):
+            if record.release == drop.release or record.pinned_at is None:
+                continue
+            earlier = self.releases.read_report(drop.model, record.release)
+            if earlier is not None and earlier.sha256 == report.sha256 and earlier.plan == report.plan:
+                return replace(report, same_as=earlier.release)
+        self.releases.pin(drop)
+        return report
+
+    def _create_endpoint(self, action: CreateEndpoint) -> None:
+        facts = {"model": action.model, "release": action.release}
+        try:
+            self.endpoints.create(action.name, action.config_name, model=action.model, release=action.release)
+        except AlreadyExists:
+            return
+        except NotFound as exc:
+            # CreateEndpoint may read a stale copy in which the configuration made a moment ago is missing.
+            raise Unavailable(exc.message, retry_after_s=5) from exc
+        except QuotaExceeded as exc:
+            self.execute(RecordFailure(action.model, action.release, exc.message, self.clock.now(), is_transient=True))
+            return
+        is_first = not self.releases.read_starts(action.model, action.release)
+        count("Deploys" if is_first else "Wakes", model=action.model)
+        logger.info("starting", extra={"event": "deploying" if is_first else "waking", **facts})
+
+    def _put_to_sleep(self, action: PutToSleep) -> Outcome:
+        """Mark, look at the last use again, delete: in this order a request and the sweep cannot miss each other."""
+        etag = self.marks.put_asleep(action.model)
+        used = self.marks.used(action.model)
+        if used != action.used:
+            self.marks.remove_asleep(action.model, etag)
+            return Outcome.STIRRED
+        if self.clock.now() - action.listed_at > timedelta(seconds=SLEEP_WITHIN_S):
+            self.marks.remove_asleep(action.model, etag)
+            return Outcome.TOO_LATE
+        try:
+            self.endpoints.delete(action.name)
+        except InProgress:
+            # SageMaker began to change it by itself: it runs on, so the mark must not stand in the way of requests.
+            self.marks.remove_asleep(action.model, etag)
+            raise
+        count("Sleeps", model=action.model)
+        logger.info("put to sleep", extra={"event": "asleep", "model": action.model})
+        return Outcome.DONE
+
+
+def _ensure(create: Callable[[], None]) -> None:
+    """Create by name: that it is there already is the aim, reached by somebody else."""
+    try:
+        create()
+    except AlreadyExists:
+        return

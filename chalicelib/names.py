@@ -1,0 +1,158 @@
+"""Every name Tarmac gives or reads: models, releases, SageMaker resources, S3 keys. Pure; called by every room."""
+
+import hashlib
+import re
+from typing import NewType
+
+ModelName = NewType("ModelName", str)
+"""What a person calls a model. May be *raw* (as found in a key) until `name_problem` has passed it."""
+
+ReleaseId = NewType("ReleaseId", str)
+"""12 hex digits that stand for one archive together with one deploy.toml."""
+
+MODEL_NAME_MAX_LENGTH = 40
+APP_NAME_MAX_LENGTH = 12
+_MODEL_NAME = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+_KEY_SAFE_RAW_NAME_MAX_LENGTH = 213
+"""200 and a hash of 13: a name that was cut is not cut again, so what was found by it is found again."""
+
+VARIANT_NAME = "AllTraffic"
+"""The one production variant of every endpoint of ours."""
+
+DROPS_PREFIX = "models/"
+RELEASES_PREFIX = "releases/"
+USAGE_PREFIX = "usage/"
+ASLEEP_PREFIX = "asleep/"
+REQUESTS_PREFIX = "requests/"
+
+_ARCHIVE_SUFFIX = "/model.tar.gz"
+_FLAT_SUFFIX = ".tar.gz"
+_TOML_SUFFIX = "/deploy.toml"
+
+
+def name_problem(raw_name: str) -> str | None:
+    """Say what is wrong with a model name, or None when it is a good one."""
+    if not raw_name:
+        return "the model name is empty"
+    if len(raw_name) > MODEL_NAME_MAX_LENGTH:
+        return f"the model name is {len(raw_name)} characters long; {MODEL_NAME_MAX_LENGTH} is the most"
+    if not _MODEL_NAME.fullmatch(raw_name):
+        return f"the model name {raw_name!r} has characters that a SageMaker name cannot have"
+    return None
+
+
+def suggest_name(raw_name: str) -> str:
+    """Make the nearest good model name, for an error's fix."""
+    slug = re.sub(r"[^a-z0-9]+", "-", raw_name.lower()).strip("-")
+    return slug[:MODEL_NAME_MAX_LENGTH].strip("-") or "my-model"
+
+
+def release_id(archive_etag: str, toml_etag: str | None) -> ReleaseId:
+    """Name the release that this archive and this deploy.toml (or its absence) make.
+
+    Args:
+        archive_etag: The ETag S3 gave the archive, quotes removed.
+        toml_etag: The same for deploy.toml; None when there is none.
+    """
+    digest = hashlib.sha256(f"{archive_etag}\n{toml_etag or ''}".encode()).hexdigest()
+    return ReleaseId(digest[:12])
+
+
+# SageMaker: 63 characters at most; CreateEndpoint compares without case, InvokeEndpoint with it, so lower only.
+# Source: botocore's service model, sagemaker/2017-07-24.
+
+
+def endpoint_name(app: str, model: str) -> str:
+    """Name the endpoint of *model*: stable through every release, sleep and wake."""
+    return f"{app}-{model}"
+
+
+def release_name(app: str, model: str, release: str) -> str:
+    """Name the SageMaker model and endpoint configuration of one release."""
+    return f"{app}-{model}-{release[:8]}"
+
+
+def model_of_endpoint(app: str, name: str) -> ModelName | None:
+    """Read the model's name back from an endpoint's; None when the name is not one that this app gives."""
+    raw = name.removeprefix(f"{app}-")
+    if raw == name or name_problem(raw):
+        return None
+    return ModelName(raw)
+
+
+def is_release_name(app: str, model: str, name: str) -> bool:
+    """Tell whether *name* is that of a SageMaker model or configuration of one of *model*'s releases."""
+    return re.fullmatch(rf"{re.escape(app)}-{re.escape(model)}-[0-9a-f]{{8}}", name) is not None
+
+
+# S3 keys.
+
+
+def model_of_drop_key(key: str) -> ModelName | None:
+    """Read the raw model name from a watched key; None for a key that is no drop and no deploy.toml.
+
+    `models/<name>/model.tar.gz`, `models/<name>.tar.gz` and `models/<name>/deploy.toml` are watched. What stands for
+    <name> may be no good model name: it is the door that refuses it, so that the person is told.
+    """
+    rest = key.removeprefix(DROPS_PREFIX)
+    if rest == key:
+        return None
+    for suffix in (_ARCHIVE_SUFFIX, _TOML_SUFFIX):
+        if rest.endswith(suffix) and len(rest) > len(suffix):
+            return ModelName(rest.removesuffix(suffix))
+    if rest.endswith(_FLAT_SUFFIX) and "/" not in rest and len(rest) > len(_FLAT_SUFFIX):
+        return ModelName(rest.removesuffix(_FLAT_SUFFIX))
+    return None
+
+
+def archive_key(model: str) -> str:
+    """`models/<name>/model.tar.gz`."""
+    return f"{DROPS_PREFIX}{model}{_ARCHIVE_SUFFIX}"
+
+
+def flat_archive_key(model: str) -> str:
+    """`models/<name>.tar.gz`."""
+    return f"{DROPS_PREFIX}{model}{_FLAT_SUFFIX}"
+
+
+def toml_key(model: str) -> str:
+    """`models/<name>/deploy.toml`."""
+    return f"{DROPS_PREFIX}{model}{_TOML_SUFFIX}"
+
+
+def releases_prefix(model: str) -> str:
+    """`releases/<name>/`; a raw name too long for a key is cut, with a hash in place of the rest."""
+    if len(model) > _KEY_SAFE_RAW_NAME_MAX_LENGTH:
+        digest = hashlib.sha256(model.encode()).hexdigest()[:12]
+        model = f"{model[: _KEY_SAFE_RAW_NAME_MAX_LENGTH - 13]}~{digest}"
+    return f"{RELEASES_PREFIX}{model}/"
+
+
+def pinned_archive_key(model: str, release: str) -> str:
+    """Where the release's own copy of the archive is: SageMaker reads this one, never the drop."""
+    return f"{releases_prefix(model)}{release}/model.tar.gz"
+
+
+def report_key(model: str, release: str) -> str:
+    """Where the door's report on the release is."""
+    return f"{releases_prefix(model)}{release}/report.json"
+
+
+def failure_key(model: str, release: str) -> str:
+    """Where it is written down that SageMaker could not start the release, and why."""
+    return f"{releases_prefix(model)}{release}/failed.json"
+
+
+def starts_key(model: str, release: str) -> str:
+    """Where the seconds are written down that the release's own starts took."""
+    return f"{releases_prefix(model)}{release}/starts.json"
+
+
+def usage_key(model: str) -> str:
+    """The object whose LastModified is the model's last use."""
+    return f"{USAGE_PREFIX}{model}"
+
+
+def asleep_key(model: str) -> str:
+    """The object whose LastModified is when the model was put to sleep."""
+    return f"{ASLEEP_PREFIX}{model}"

@@ -1,0 +1,103 @@
+"""What the application is told by its environment. The only reader of os.environ; called by bootstrap."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.errors import InvalidSetting
+from chalicelib.names import APP_NAME_MAX_LENGTH
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_APP_NAME = re.compile(r"[a-z0-9]+")
+"""No dash: else `tarmac` with a model `dev-cat` and `tarmac-dev` with a model `cat` would name the same endpoint."""
+
+
+def parse_duration_s(text: str) -> float | None:
+    """Read `90s`, `15m`, `1.5h`, `2d` as seconds, and `never` as None.
+
+    Raises:
+        ValueError: The text is none of these, or is zero.
+    """
+    if text.strip() == "never":
+        return None
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 15m, 1.5h, 2d or never")
+    return float(match[1]) * _UNIT_S[match[2]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between one deployment of Tarmac and another. Durations in seconds."""
+
+    bucket: str
+    queue_url: str
+    role_arn: str
+    region: str
+    app: str = "tarmac"
+    idle_after_s: float | None = 900.0
+    idle_floor_s: float = 900.0
+    """The shortest TTL allowed here: CloudWatch lags by minutes on AWS, so 15 minutes there."""
+    token_sha256: frozenset[str] = frozenset()
+    """Hex digests of the bearer tokens that open the API. Empty: closed to everybody."""
+    instance_type: str = "ml.m5.large"
+    expected_start_s: float = 240.0
+    """How long a start takes, as far as is known before this model's first one."""
+    releases_kept: int = 3
+
+    @property
+    def touch_ceiling_s(self) -> float:
+        """The longest a process may serve a model without writing down the use: see docs/decisions/0003-sleep.md."""
+        return 60.0
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings from TARMAC_* variables and AWS_REGION.
+
+    Raises:
+        InvalidSetting: A variable is missing or has a bad value; the message names it.
+    """
+
+    def required(name: str) -> str:
+        value = environ.get(name, "").strip()
+        if not value:
+            raise InvalidSetting(name, "is not set")
+        return value
+
+    def duration_s(name: str, default: str) -> float | None:
+        try:
+            return parse_duration_s(environ.get(name) or default)
+        except ValueError as exc:
+            raise InvalidSetting(name, str(exc)) from exc
+
+    def finite_s(name: str, default: str) -> float:
+        value = duration_s(name, default)
+        if value is None:
+            raise InvalidSetting(name, "cannot be never")
+        return value
+
+    app = environ.get("TARMAC_APP") or "tarmac"
+    if not _APP_NAME.fullmatch(app) or len(app) > APP_NAME_MAX_LENGTH:
+        raise InvalidSetting("TARMAC_APP", f"{app!r} is not a-z and 0-9 only, {APP_NAME_MAX_LENGTH} at most")
+    return Settings(
+        bucket=required("TARMAC_BUCKET"),
+        queue_url=required("TARMAC_QUEUE_URL"),
+        role_arn=required("TARMAC_ROLE_ARN"),
+        region=environ.get("AWS_REGION") or required("AWS_DEFAULT_REGION"),
+        app=app,
+        idle_after_s=duration_s("TARMAC_IDLE_AFTER", "15m"),
+        idle_floor_s=finite_s("TARMAC_IDLE_FLOOR", "15m"),
+        token_sha256=frozenset(environ.get("TARMAC_TOKEN_SHA256", "").replace(",", " ").split()),
+        instance_type=environ.get("TARMAC_INSTANCE_TYPE") or "ml.m5.large",
+        expected_start_s=finite_s("TARMAC_EXPECTED_START", "4m"),
+        releases_kept=_positive_int(environ, "TARMAC_RELEASES_KEPT", 3),
+    )
+
+
+def _positive_int(environ: Mapping[str, str], name: str, default: int) -> int:
+    raw = environ.get(name) or str(default)
+    if not raw.isdigit() or int(raw) < 1:
+        raise InvalidSetting(name, f"{raw!r} is not a whole number above 0")
+    return int(raw)

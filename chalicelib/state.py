@@ -1,0 +1,186 @@
+"""What was observed of one model: frozen facts that can be asked, no more. Filled by looker, read by planner."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from chalicelib.names import ModelName, ReleaseId, release_id
+from chalicelib.reports import Report
+
+
+class EndpointStatus(StrEnum):
+    """SageMaker's EndpointStatus. Source: botocore's service model, sagemaker/2017-07-24."""
+
+    OUT_OF_SERVICE = "OutOfService"
+    CREATING = "Creating"
+    UPDATING = "Updating"
+    SYSTEM_UPDATING = "SystemUpdating"
+    ROLLING_BACK = "RollingBack"
+    IN_SERVICE = "InService"
+    DELETING = "Deleting"
+    FAILED = "Failed"
+    UPDATE_ROLLBACK_FAILED = "UpdateRollbackFailed"
+
+
+MODIFYING = frozenset(
+    {
+        EndpointStatus.CREATING,
+        EndpointStatus.UPDATING,
+        EndpointStatus.SYSTEM_UPDATING,
+        EndpointStatus.ROLLING_BACK,
+        EndpointStatus.DELETING,
+    }
+)
+"""While SageMaker is at work it refuses changes: nothing is planned, the state-change event looks again."""
+
+ANSWERING = frozenset(
+    {
+        EndpointStatus.IN_SERVICE,
+        EndpointStatus.UPDATING,
+        EndpointStatus.SYSTEM_UPDATING,
+        EndpointStatus.ROLLING_BACK,
+        EndpointStatus.UPDATE_ROLLBACK_FAILED,
+    }
+)
+"""The states in which InvokeEndpoint is answered, by the old fleet while an update runs."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One object's LastModified (aware UTC, S3's clock) and ETag: all that a mark or a last use is."""
+
+    at: datetime
+    etag: str
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What a person uploaded. ETags without quotes; *dropped_at* the later of archive and deploy.toml, aware UTC."""
+
+    model: ModelName
+    archive_key: str
+    archive_etag: str
+    size_bytes: int
+    dropped_at: datetime
+    toml_etag: str | None = None
+    other_archive_key: str | None = None
+    """The second archive, when both spellings were dropped; it is ignored, and the report says so."""
+
+    @property
+    def release(self) -> ReleaseId:
+        """The release this drop makes."""
+        return release_id(self.archive_etag, self.toml_etag)
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """What one listing of `releases/<name>/` tells of a release. Times are LastModified, aware UTC; None: not there."""
+
+    release: ReleaseId
+    reported_at: datetime | None = None
+    pinned_at: datetime | None = None
+    failed_at: datetime | None = None
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why SageMaker could not start a release, as failed.json keeps it.
+
+    Attributes:
+        endpoint_modified_at: Which attempt this was: the endpoint's LastModifiedTime, aware UTC.
+        is_retry_asked: A person asked to try again; the next look clears the way and removes the record.
+        is_transient: AWS's lack (quota, capacity), not the model's fault: tried again by itself after a while.
+    """
+
+    reason: str
+    endpoint_modified_at: datetime
+    is_retry_asked: bool = False
+    is_transient: bool = False
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What S3 says should run, for one model."""
+
+    model: ModelName
+    drop: Drop | None = None
+    report: Report | None = None
+    """The door's report on the drop's release; None when it has not been inspected yet."""
+    target: Report | None = None
+    """The accepted release that should run: the drop's, else the newest accepted one before it that starts."""
+    failure: Failure | None = None
+    """Why the drop's own release did not start, if that is written down."""
+    is_failure_stale: bool = False
+    """The record of that failure has had its day: dropped again, asked to retry, or transient and old enough."""
+    releases: tuple[ReleaseRecord, ...] = ()
+    used: Stamp | None = None
+    asleep: Stamp | None = None
+    has_traces: bool = False
+    """Something is left under releases/, usage/, asleep/ or requests/."""
+
+    @property
+    def is_wanted_asleep(self) -> bool:
+        """Whether the mark is newer than the last use and the drop; a tie is awake."""
+        if self.asleep is None:
+            return False
+        return (self.used is None or self.asleep.at > self.used.at) and (
+            self.drop is None or self.asleep.at > self.drop.dropped_at
+        )
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One SageMaker endpoint as DescribeEndpoint and ListTags show it. Times aware UTC, SageMaker's clock."""
+
+    name: str
+    status: EndpointStatus
+    config_name: str
+    created_at: datetime
+    modified_at: datetime
+    is_owned: bool
+    """Carries our tags; a name alone does not make it ours."""
+    failure_reason: str | None = None
+    variants: tuple[str, ...] = ("AllTraffic",)
+
+
+@dataclass(frozen=True)
+class EndpointSummary:
+    """One row of ListEndpoints."""
+
+    name: str
+    status: EndpointStatus
+    created_at: datetime
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What SageMaker says runs, for one model: the two free records by name, configurations with creation times."""
+
+    endpoint: Endpoint | None = None
+    sagemaker_models: frozenset[str] = frozenset()
+    endpoint_configs: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What CloudWatch saw of one endpoint over the last TTL.
+
+    Attributes:
+        invocations: Sum over all variants; None when it could not be read whole and with proof of sight.
+        listed_at: When the sweep's listing began (t0), aware UTC: evidence older than a minute is not acted upon.
+    """
+
+    invocations: float | None
+    listed_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model answered. *status* is the container's own (2xx)."""
+
+    status: int
+    content_type: str
+    body: bytes

@@ -1,0 +1,447 @@
+"""Fakes with the real services' manners, on which the real application runs. Called by most suites."""
+
+import functools
+import gzip
+import hashlib
+import io
+import tarfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.aws.buckets import Bucket, Listed
+from chalicelib.aws.drops import S3Drops
+from chalicelib.aws.marks import S3Marks
+from chalicelib.aws.releases import S3Releases
+from chalicelib.bootstrap import World
+from chalicelib.errors import AlreadyExists, AwsError, Changed, InProgress, InvalidCall, NotFound
+from chalicelib.names import ModelName, ReleaseId, archive_key, is_release_name, toml_key
+from chalicelib.reports import ServingPlan
+from chalicelib.settings import Settings
+from chalicelib.state import ANSWERING, MODIFYING, Answer, Endpoint, EndpointStatus, EndpointSummary
+
+DAWN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+APP = "tarmac"
+TTL_S = 900.0
+
+
+class Crash(BaseException):
+    """The process dies here: no `except Exception` of the code under test may catch it."""
+
+
+class Gate:
+    """Every call of every fake passes here, before and after it takes effect. This one is always open."""
+
+    def before(self, call: str) -> None:
+        """Called with e.g. `s3.write usage/cat` before the call takes effect; may raise."""
+
+    def after(self, call: str) -> None:
+        """Called when it has taken effect and before the caller hears of it; may raise."""
+
+
+def _gated(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def through(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = f"{self.service}.{method.__name__} {args[0] if args and isinstance(args[0], str) else ''}".rstrip()
+        self.gate.before(call)
+        result = method(self, *args, **kwargs)
+        self.gate.after(call)
+        return result
+
+    return through
+
+
+class ManualClock:
+    """Time stands still until it is moved."""
+
+    def __init__(self, now: datetime = DAWN) -> None:
+        self._start = self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic_s(self) -> float:
+        return (self._now - self._start).total_seconds()
+
+    def advance(self, seconds: float) -> None:
+        assert seconds >= 0
+        self._now += timedelta(seconds=seconds)
+
+
+class MemoryBucket(Bucket):
+    """S3's manners over a dict: whole-second LastModified, MD5 ETags, conditions, strong consistency."""
+
+    service = "s3"
+
+    def __init__(self, clock: ManualClock, gate: Gate | None = None, name: str = "bucket") -> None:
+        super().__init__(_no_client, name)
+        self.clock, self.gate = clock, gate or Gate()
+        self.objects: dict[str, tuple[bytes, Listed]] = {}
+
+    def put(self, key: str, content: bytes, *, etag: str | None = None) -> str:
+        """Write as somebody outside Tarmac does: no gate. Another part size gives the same bytes another *etag*."""
+        etag = etag or hashlib.md5(content).hexdigest()
+        self.objects[key] = (content, Listed(key, etag, len(content), self.clock.now().replace(microsecond=0)))
+        return etag
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """What is there, unseen by the gate."""
+        return sorted(key for key in self.objects if key.startswith(prefix))
+
+    @_gated
+    def list(self, prefix: str) -> Iterator[Listed]:
+        return iter([self.objects[key][1] for key in self.keys(prefix)])
+
+    @_gated
+    def has_any(self, prefix: str) -> bool:
+        return bool(self.keys(prefix))
+
+    @_gated
+    def find(self, key: str) -> Listed | None:
+        return self.objects[key][1] if key in self.objects else None
+
+    @_gated
+    def open(self, key: str, *, etag: str | None = None) -> io.BytesIO:
+        return io.BytesIO(self._exactly(key, etag)[0])
+
+    @_gated
+    def write(self, key: str, content: bytes, *, content_type: str) -> str:
+        return self.put(key, content)
+
+    @_gated
+    def copy(self, source_key: str, key: str, *, etag: str, size_bytes: int) -> None:
+        self.put(key, self._exactly(source_key, etag)[0])
+
+    @_gated
+    def delete(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    @_gated
+    def delete_exactly(self, key: str, etag: str) -> None:
+        self._exactly(key, etag)
+        del self.objects[key]
+
+    def delete_all(self, prefix: str) -> None:
+        # One by one: a crash in the middle of DeleteObjects may leave any part of it undone.
+        for row in self.list(prefix):
+            self.delete(row.key)
+
+    def _exactly(self, key: str, etag: str | None) -> tuple[bytes, Listed]:
+        if key not in self.objects:
+            raise NotFound(f"no object {key}")
+        content, row = self.objects[key]
+        if etag is not None and row.etag != etag:
+            raise Changed(f"{key} is not {etag}")
+        return content, row
+
+
+def _no_client() -> Any:
+    raise AssertionError("a fake asked for a boto3 client")
+
+
+@dataclass(frozen=True)
+class FakeEndpoint:
+    """One endpoint as SageMaker keeps it; *next_config* is what an update moves to."""
+
+    name: str
+    config_name: str
+    status: EndpointStatus
+    created_at: datetime
+    modified_at: datetime
+    is_owned: bool = True
+    next_config: str | None = None
+    failure_reason: str | None = None
+
+
+@dataclass
+class Evidence:
+    """What the fakes saw, for assertions: a violation is something the application must never do."""
+
+    attempted: Counter[str] = field(default_factory=Counter)
+    accepted: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    traffic: list[tuple[str, datetime]] = field(default_factory=list)
+
+
+class FakeEndpoints:
+    """SageMaker's control plane with its state machine; nothing ends by itself: `settle`, `fail`, `disturb` move it."""
+
+    service = "sagemaker"
+
+    def __init__(self, clock: ManualClock, evidence: Evidence, gate: Gate | None = None, app: str = APP) -> None:
+        self._clock, self._evidence, self._app = clock, evidence, app
+        self.gate = gate or Gate()
+        self.endpoints: dict[str, FakeEndpoint] = {}
+        self.configs: dict[str, datetime] = {}
+        self.models: dict[str, str] = {}
+        self.refusals: deque[AwsError] = deque()
+        """Raised by the next calls of `create`, one each."""
+        self.on_create: Callable[[FakeEndpoint], None] = lambda endpoint: None
+        self.on_delete: Callable[[FakeEndpoint], None] = lambda endpoint: None
+
+    # Moves of the world.
+
+    def add(self, name: str, config_name: str, *, is_owned: bool = True) -> None:
+        """Put an endpoint there, in service."""
+        now = self._clock.now()
+        self.endpoints[name] = FakeEndpoint(name, config_name, EndpointStatus.IN_SERVICE, now, now, is_owned)
+
+    def settle(self, name: str | None = None) -> None:
+        """Let what SageMaker is doing end well."""
+        for endpoint in [e for e in self.endpoints.values() if name in {None, e.name} and e.status in MODIFYING]:
+            if endpoint.status is EndpointStatus.DELETING:
+                del self.endpoints[endpoint.name]
+                continue
+            config = endpoint.next_config or endpoint.config_name
+            is_update = endpoint.status is EndpointStatus.UPDATING
+            reason = None if is_update else endpoint.failure_reason
+            self._move(endpoint, EndpointStatus.IN_SERVICE, config_name=config, next_config=None, failure_reason=reason)
+
+    def fail(self, name: str, reason: str = "the container broke") -> None:
+        """Let a creation fail, or roll an update back: the old configuration goes on serving."""
+        endpoint = self.endpoints[name]
+        is_creating = endpoint.status is EndpointStatus.CREATING
+        assert is_creating or endpoint.status is EndpointStatus.UPDATING, endpoint
+        status = EndpointStatus.FAILED if is_creating else EndpointStatus.IN_SERVICE
+        self._move(endpoint, status, next_config=None, failure_reason=reason)
+
+    def disturb(self, name: str, status: EndpointStatus = EndpointStatus.SYSTEM_UPDATING) -> None:
+        """Let SageMaker begin to work on it by itself."""
+        self._move(self.endpoints[name], status)
+
+    def status(self, name: str) -> EndpointStatus | None:
+        """What it is in now, unseen by the gate."""
+        return self.endpoints[name].status if name in self.endpoints else None
+
+    def _move(self, endpoint: FakeEndpoint, status: EndpointStatus, **changes: Any) -> None:
+        moved = replace(endpoint, status=status, modified_at=self._clock.now(), **changes)
+        self.endpoints[endpoint.name] = moved
+
+    # ports.Endpoints.
+
+    @_gated
+    def find(self, name: str) -> Endpoint | None:
+        e = self.endpoints.get(name)
+        if e is None:
+            return None
+        return Endpoint(e.name, e.status, e.config_name, e.created_at, e.modified_at, e.is_owned, e.failure_reason)
+
+    @_gated
+    def list(self) -> tuple[EndpointSummary, ...]:
+        return tuple(
+            EndpointSummary(e.name, e.status, e.created_at, e.modified_at)
+            for e in self.endpoints.values()
+            if e.name.startswith(f"{self._app}-")
+        )
+
+    @_gated
+    def list_models(self, model: ModelName) -> frozenset[str]:
+        return frozenset(name for name in self.models if is_release_name(self._app, model, name))
+
+    @_gated
+    def list_configs(self, model: ModelName) -> Mapping[str, datetime]:
+        return {name: at for name, at in self.configs.items() if is_release_name(self._app, model, name)}
+
+    @_gated
+    def create_model(
+        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str
+    ) -> None:
+        if name in self.models:
+            raise AlreadyExists(f"Cannot create already existing model {name}")
+        self.models[name] = archive_uri
+
+    @_gated
+    def create_config(self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan) -> None:
+        if name in self.configs:
+            raise AlreadyExists(f"Cannot create already existing endpoint configuration {name}")
+        self.configs[name] = self._clock.now()
+
+    @_gated
+    def create(self, name: str, config_name: str, *, model: ModelName, release: ReleaseId) -> None:
+        self._evidence.attempted["create"] += 1
+        if self.refusals:
+            raise self.refusals.popleft()
+        if name in self.endpoints:
+            raise AlreadyExists(f"Cannot create already existing endpoint {name}")
+        if config_name not in self.configs:
+            raise NotFound(f"Could not find endpoint configuration {config_name}")
+        now = self._clock.now()
+        self.endpoints[name] = FakeEndpoint(name, config_name, EndpointStatus.CREATING, now, now)
+        self._evidence.accepted["create"] += 1
+        self.on_create(self.endpoints[name])
+
+    @_gated
+    def update(self, name: str, config_name: str) -> None:
+        self._evidence.attempted["update"] += 1
+        endpoint = self._changeable(name)
+        if endpoint.status is EndpointStatus.FAILED:
+            raise InvalidCall(f"Cannot update failed endpoint {name}")
+        if config_name not in self.configs:
+            raise NotFound(f"Could not find endpoint configuration {config_name}")
+        self._move(endpoint, EndpointStatus.UPDATING, next_config=config_name, failure_reason=None)
+        self._evidence.accepted["update"] += 1
+
+    @_gated
+    def delete(self, name: str) -> None:
+        self._evidence.attempted["delete"] += 1
+        if name not in self.endpoints:
+            return
+        endpoint = self._changeable(name)
+        self.on_delete(endpoint)
+        self._move(endpoint, EndpointStatus.DELETING)
+        self._evidence.accepted["delete"] += 1
+
+    @_gated
+    def delete_config(self, name: str) -> None:
+        users = [e for e in self.endpoints.values() if name in {e.config_name, e.next_config}]
+        if any(e.status not in {EndpointStatus.DELETING, EndpointStatus.FAILED} for e in users):
+            self._evidence.violations.append(f"configuration {name} deleted while {users[0]} uses it")
+        self.configs.pop(name, None)
+
+    @_gated
+    def delete_model(self, name: str) -> None:
+        self.models.pop(name, None)
+
+    def _changeable(self, name: str) -> FakeEndpoint:
+        if name not in self.endpoints:
+            raise NotFound(f"Could not find endpoint {name}")
+        endpoint = self.endpoints[name]
+        if not endpoint.is_owned:
+            self._evidence.violations.append(f"foreign endpoint {name} touched")
+        if endpoint.status in MODIFYING:
+            raise InProgress(f"Cannot update in-progress endpoint {name}")
+        return endpoint
+
+
+class FakeRuntime:
+    """Answers through whatever `FakeEndpoints` has in service."""
+
+    service = "runtime"
+
+    def __init__(self, endpoints: FakeEndpoints, clock: ManualClock, evidence: Evidence, gate: Gate | None) -> None:
+        self._endpoints, self._clock, self._evidence = endpoints, clock, evidence
+        self.gate = gate or Gate()
+        self.errors: deque[Exception] = deque()
+        """Raised by the next calls, one each."""
+
+    @_gated
+    def invoke(self, endpoint: str, body: bytes, *, content_type: str, accept: str) -> Answer:
+        status = self._endpoints.status(endpoint)
+        if status is EndpointStatus.DELETING:
+            self._evidence.violations.append(f"a request met the deletion of {endpoint}")
+        if self.errors:
+            raise self.errors.popleft()
+        if status not in ANSWERING:
+            raise NotFound(f"Endpoint {endpoint} of account 123456789012 not found")
+        self._evidence.traffic.append((endpoint, self._clock.now()))
+        return Answer(200, content_type, self._endpoints.endpoints[endpoint].config_name.encode() + b":" + body)
+
+
+class FakeMetrics:
+    """CloudWatch over the traffic that the runtime saw; blind to the endpoints in *unknown*."""
+
+    service = "cloudwatch"
+
+    def __init__(self, evidence: Evidence, gate: Gate | None) -> None:
+        self._evidence = evidence
+        self.gate = gate or Gate()
+        self.unknown: set[str] = set()
+        self.delay_s = 0.0
+        """Traffic younger than this is not visible yet."""
+
+    @_gated
+    def invocations(
+        self, variants: Mapping[str, Sequence[str]], *, windows_s: Mapping[str, float], now: datetime
+    ) -> Mapping[str, float | None]:
+        return {name: None if name in self.unknown else self._sum(name, windows_s[name], now) for name in variants}
+
+    def _sum(self, name: str, window_s: float, now: datetime) -> float:
+        oldest, newest = now - timedelta(seconds=window_s), now - timedelta(seconds=self.delay_s)
+        return float(sum(endpoint == name and oldest <= at <= newest for endpoint, at in self._evidence.traffic))
+
+
+class FakeLooks:
+    """The queue; who empties it decides what is lost, doubled or late."""
+
+    service = "sqs"
+
+    def __init__(self, gate: Gate | None) -> None:
+        self.gate = gate or Gate()
+        self.asked: list[ModelName] = []
+
+    @_gated
+    def ask(self, model: ModelName) -> None:
+        self.asked.append(model)
+
+    def take_all(self) -> Iterable[ModelName]:
+        """Take what is asked for, each model once."""
+        taken, self.asked = dict.fromkeys(self.asked), []
+        return taken
+
+
+@dataclass(frozen=True)
+class FakeWorld(World):
+    """A world of fakes, with what is behind its ports."""
+
+    clock: ManualClock
+    endpoints: FakeEndpoints
+    runtime: FakeRuntime
+    metrics: FakeMetrics
+    looks: FakeLooks
+    bucket: MemoryBucket
+    evidence: Evidence
+
+    def drop(self, model: str, archive: bytes, *, toml: bytes | None = None, etag: str | None = None) -> None:
+        """Upload as a person does."""
+        if toml is not None:
+            self.bucket.put(toml_key(model), toml)
+        self.bucket.put(archive_key(model), archive, etag=etag)
+
+    def undrop(self, model: str) -> None:
+        """Delete the drop as a person does."""
+        for key in (archive_key(model), toml_key(model)):
+            self.bucket.objects.pop(key, None)
+
+
+def fake_world(clock: ManualClock | None = None, gate: Gate | None = None) -> FakeWorld:
+    """Make a world in which nothing has happened yet."""
+    clock, evidence = clock or ManualClock(), Evidence()
+    bucket = MemoryBucket(clock, gate)
+    endpoints = FakeEndpoints(clock, evidence, gate)
+    return FakeWorld(
+        drops=S3Drops(bucket),
+        releases=S3Releases(bucket),
+        marks=S3Marks(bucket),
+        endpoints=endpoints,
+        runtime=FakeRuntime(endpoints, clock, evidence, gate),
+        metrics=FakeMetrics(evidence, gate),
+        looks=FakeLooks(gate),
+        clock=clock,
+        bucket=bucket,
+        evidence=evidence,
+    )
+
+
+def settings(**changes: Any) -> Settings:
+    """Settings as on AWS, unless changed."""
+    chosen = Settings("bucket", "https://sqs/queue", "arn:aws:iam::123456789012:role/tarmac", "eu-west-1", app=APP)
+    return replace(chosen, **changes)
+
+
+REFUSED_ARCHIVE = b"this is no gzip"
+
+
+@functools.cache
+def good_archive(words: str = "one") -> bytes:
+    """Pack the smallest archive that the door accepts; other *words*, other bytes."""
+    script = (
+        f"def model_fn(model_dir):\n    return {words!r}\n\n\ndef predict_fn(data, model):\n    return model\n".encode()
+    )
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        member = tarfile.TarInfo("code/inference.py")
+        member.size = len(script)
+        tar.addfile(member, io.BytesIO(script))
+    return gzip.compress(packed.getvalue(), mtime=0)

@@ -1,0 +1,154 @@
+"""Whatever the bytes, a report comes back: nothing raises, hangs, or takes more memory than it may."""
+
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.reports import parse_report
+from tests.unit import corpus
+from tests.unit.test_door_corpus import BUILT, report_on
+
+SMALL = [raw for raw in BUILT.values() if 0 < len(raw) < 100_000]
+
+
+def judge(raw: bytes, raw_toml: bytes | None = None) -> None:
+    report = report_on(raw, raw_toml)
+    assert parse_report(report.to_json().encode()) == report
+
+
+@settings(max_examples=150, deadline=None)
+@given(raw=st.binary(max_size=3000))
+def test_random_bytes_get_a_report(raw: bytes) -> None:
+    judge(raw)
+
+
+@settings(max_examples=150, deadline=None)
+@given(raw=st.binary(max_size=3000))
+def test_random_bytes_inside_gzip_get_a_report(raw: bytes) -> None:
+    judge(corpus.packed(raw))
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw=st.sampled_from(SMALL), share=st.floats(0, 1))
+def test_truncations_get_a_report(raw: bytes, share: float) -> None:
+    judge(raw[: int(len(raw) * share)])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    raw=st.sampled_from(SMALL), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=4)
+)
+def test_flipped_bits_in_the_packed_bytes_get_a_report(raw: bytes, flips: list[tuple[float, int]]) -> None:
+    judge(flipped(raw, flips))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    raw=st.sampled_from(SMALL), flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=4)
+)
+def test_flipped_bits_in_the_tar_get_a_report(raw: bytes, flips: list[tuple[float, int]]) -> None:
+    try:
+        raw_tar = zlib.decompress(raw, wbits=31)
+    except zlib.error:
+        raw_tar = raw
+    end = len(raw_tar.rstrip(b"\0")) or 1
+
+    judge(corpus.packed(flipped(raw_tar[:end], flips) + raw_tar[end:]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    header=st.binary(max_size=300)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["w", "dtype", "shape", "data_offsets", "__metadata__"]), inner, max_size=4
+            )
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
+def test_any_safetensors_header_gets_a_report(header: bytes) -> None:
+    raw = len(header).to_bytes(8, "little") + header + bytes(16)
+    judge(corpus.bert_and(**{"model.safetensors": raw}))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    raw_toml=st.binary(max_size=300)
+    | st.text(max_size=300).map(str.encode)
+    | st.lists(
+        st.sampled_from(
+            ["task", "env", "[", "]", "=", "\n", '"', ".", "1", "idle_after", "{", "}", ",", "true", '"30m"', "HF_TASK"]
+        ),
+        max_size=30,
+    ).map(lambda tokens: " ".join(tokens).encode())
+)
+def test_any_deploy_toml_gets_a_report(raw_toml: bytes) -> None:
+    judge(BUILT["bert"], raw_toml)
+
+
+@settings(max_examples=100, deadline=None)
+@given(source=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_source_and_any_config_get_a_report(source: bytes) -> None:
+    judge(corpus.bert_and(**{"code/inference.py": source, "config.json": source, "code/requirements.txt": source}))
+
+
+def flipped(raw: bytes, flips: list[tuple[float, int]]) -> bytes:
+    changed = bytearray(raw)
+    for share, bit in flips if raw else []:
+        changed[min(len(changed) - 1, int(len(changed) * share))] ^= 1 << bit
+    return bytes(changed)
+
+
+MEASURE = """
+import re, sys
+from datetime import UTC, datetime
+from chalicelib.door import DoorRules, inspect
+from chalicelib.state import Drop
+
+rules = DoorRules(region="eu-west-1", instance_type="ml.m5.large", idle_after_s=900.0, idle_floor_s=900.0)
+now = datetime.now(UTC)
+with open(sys.argv[1], "rb") as stream:
+    report = inspect(Drop("cat", "k", "e", 1, now), stream, None, rules=rules, now=now)
+# Not getrusage: its maximum survives exec, so it would tell of the process that started this one.
+with open("/proc/self/status") as status:
+    peak_kb = int(re.search(r"VmHWM:\\s+(\\d+)", status.read())[1])
+print(peak_kb // 1024, ",".join(check.id for check in report.checks))
+"""
+
+
+def heavy_archives() -> dict[str, bytes]:
+    entry = b'"%06d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    header = b"{" + b",".join(entry % number for number in range(60_000)) + b"}"
+    tensors = len(header).to_bytes(8, "little") + header
+    modules = {f"code/m{number}.py": b"a\n" * 15_900 for number in range(8)}
+    folders = "/".join(letter * 200 for letter in "defg")
+    return {
+        "tensors": corpus.bert_and(**{"model.safetensors": tensors}),
+        "modules": corpus.bert_and(**modules),
+        "names": corpus.archive({f"{folders}/{number:06d}": b"" for number in range(5_000)}),
+        "members": corpus.many_members(9_999),
+        "bomb": corpus.bomb(300),
+        "config": corpus.bert_and(**{"config.json": b'{"a":[' + b"[]," * 340_000 + b"[]]}"}),
+    }
+
+
+def test_no_archive_takes_more_than_64_mb(tmp_path: Path) -> None:
+    for name, raw in heavy_archives().items():
+        path = tmp_path / name
+        path.write_bytes(raw)
+
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True, timeout=60
+        )
+
+        memory_mb, ids = done.stdout.split()
+        print(name, memory_mb, ids[:80])
+        assert int(memory_mb) < 64, f"{name} took {memory_mb} MB"

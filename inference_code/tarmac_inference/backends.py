@@ -1,0 +1,116 @@
+"""What answers requests behind the server: a task, in batches; user code is in `hooks`. Called by `workers`."""
+
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .answers import encode
+from .faults import Fault, ModelFault
+from .payloads import decode
+from .tasks import Job, Task
+
+Outcome = tuple[bytes, str] | BaseException
+"""A body with its content type, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, ready for the inference thread.
+
+    Attributes:
+        work: As its backend understands it.
+        key: Requests of equal keys may share a batch; None shares with none.
+        size: Items in it.
+        accept: The caller's Accept header.
+    """
+
+    work: Any
+    key: Hashable
+    size: int
+    accept: str | None
+
+
+class Backend(Protocol):
+    """Prepares requests on the event loop's thread, answers them on the inference thread."""
+
+    batch_items: int
+
+    def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
+        """Parse one request. Raises CallerFault."""
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        """Answer requests of one key, together."""
+
+    def warm_up(self) -> None:
+        """Answer one small request. Raises whatever the model raises."""
+
+
+class TaskBackend:
+    """Batches requests of equal parameters."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        # A model that has loaded without torch is not made to wait for it.
+        self._no_gradients: Callable[[], AbstractContextManager[Any]] = (
+            sys.modules["torch"].inference_mode if "torch" in sys.modules else nullcontext
+        )
+        self.batch_items = task.batch_items
+
+    def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
+        """Parse one request. Raises CallerFault."""
+        job = self._task.parse(decode(body, content_type))
+        return Request(work=job, key=job.parameters, size=len(job.items), accept=accept)
+
+    def warm_up(self) -> None:
+        """Answer the task's own sample. Raises whatever the model raises."""
+        with self._no_gradients():
+            encode(self._task.run(self._task.sample()), None)
+
+    def answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+        """Answer all items of all requests in as few batches as they fit; one that fails fails alone."""
+        jobs: list[Job] = [request.work for request in requests]
+        try:
+            with self._no_gradients():
+                answers = self._answer_items([item for job in jobs for item in job.items], jobs[0].parameters)
+        except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear, not the process's end
+            if len(requests) == 1:
+                return [as_fault(error)]
+            return [self.answer([request])[0] for request in requests]
+        outcomes: list[Outcome] = []
+        start = 0
+        for request in requests:
+            part = answers[start : start + request.size]
+            start += request.size
+            outcomes.append(_attempt(lambda request=request, part=part: self._render(request, part)))  # type: ignore[misc]
+        return outcomes
+
+    def _answer_items(self, items: Sequence[Any], parameters: Any) -> list[Any]:
+        answers: list[Any] = []
+        for start in range(0, len(items), self.batch_items):
+            answers.extend(self._task.answer(items[start : start + self.batch_items], parameters))
+        return answers
+
+    def _render(self, request: Request, part: Sequence[Any]) -> tuple[bytes, str]:
+        return encode(self._task.render(request.work, part), request.accept)
+
+
+def _attempt(render: Callable[[], tuple[bytes, str]]) -> Outcome:
+    try:
+        return render()
+    except Exception as error:  # noqa: BLE001  # see TaskBackend.answer
+        return as_fault(error)
+
+
+def as_fault(error: Exception) -> Fault:
+    """Turn whatever a model raised into a fault that says what and no more than a caller may see."""
+    if isinstance(error, Fault):
+        return error
+    return ModelFault(f"the model failed: {type(error).__name__}: {first_line(error)}")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or a word where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else "no message"

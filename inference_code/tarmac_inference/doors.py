@@ -1,0 +1,135 @@
+"""The HTTP doors of SageMaker's container contract, as one ASGI application. Called by `serve.py`.
+
+GET /ping 200 or 503 · POST /invocations · GET /metrics. Plain ASGI: at thousands of requests a second a framework's
+routing and request objects would cost as much as a tiny model does.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
+
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from .answers import to_json
+from .backends import Backend, as_fault
+from .events import log
+from .faults import CallerFault, Overloaded
+from .figures import Figures
+from .settings import Settings
+from .workers import Worker
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Reply = tuple[int, bytes, str]
+
+_JSON = "application/json"
+
+
+class _BodyTooLarge(CallerFault):
+    status = 413
+
+
+class _Disconnected(Exception):
+    """The caller went away before its body was whole."""
+
+
+class Doors:
+    """The ASGI application."""
+
+    def __init__(self, worker: Worker, figures: Figures, settings: Settings) -> None:
+        self._worker = worker
+        self._figures = figures
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path, method = scope["path"], scope["method"]
+        if path == "/invocations" and method == "POST":
+            try:
+                reply = await self._invoke(scope, receive)
+            except _Disconnected:
+                return
+        else:
+            reply = self._look(path, method)
+        await _send(send, reply)
+
+    def _look(self, path: str, method: str) -> Reply:
+        if path not in ("/ping", "/metrics", "/invocations"):
+            return _error(404, f"there is no {path}; there are /ping, /invocations and /metrics")
+        if path == "/invocations" or method not in ("GET", "HEAD"):
+            return _error(405, f"{path} does not take {method}")
+        if path == "/metrics":
+            text = self._figures.render(is_ready=self._worker.is_ready, waiting=self._worker.waiting)
+            return 200, text.encode(), "text/plain; version=0.0.4; charset=utf-8"
+        if not self._worker.is_ready:
+            return _error(503, "the model is still loading" if self._worker.backend is None else "the model is stuck")
+        return 200, b"{}", _JSON
+
+    async def _invoke(self, scope: Scope, receive: Receive) -> Reply:
+        headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"accept")}
+        started_s = time.perf_counter()
+        field: str | None = None
+        try:
+            body = await _read(receive, most=self._settings.max_body_bytes)
+            started_s = time.perf_counter()
+            request = self._backend().prepare(body, _text(headers.get(b"content-type")), _text(headers.get(b"accept")))
+            content, content_type = await self._worker.submit(request)
+            reply = (200, content, content_type)
+        except _Disconnected:
+            raise
+        except Exception as error:  # noqa: BLE001  # one request's fault is never the server's end
+            fault = as_fault(error)
+            field = fault.field
+            reply = _error(fault.status, str(fault))
+        self._record(reply, time.perf_counter() - started_s, field)
+        return reply
+
+    def _backend(self) -> Backend:
+        if self._worker.backend is None:
+            raise Overloaded("the model is still loading; try again in a few seconds")
+        return self._worker.backend
+
+    def _record(self, reply: Reply, took_s: float, field: str | None) -> None:
+        """Count a request, and log it where it failed. The message stays out of the log: it may quote the payload."""
+        status, content, _ = reply
+        self._figures.count_request(status, took_s)
+        if status >= 400 or self._settings.has_request_log:
+            facts = {"field": field} if field else {}
+            log("request", status=status, took_ms=round(took_s * 1000, 2), answer_bytes=len(content), **facts)
+
+
+def _text(header: bytes | None) -> str | None:
+    return header.decode("latin-1") if header else None
+
+
+async def _read(receive: Receive, *, most: int) -> bytes:
+    """Read the whole body. Raises when it is too large or its sender goes away."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise _Disconnected
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and len(body) <= most:
+        return body
+    parts = [body]
+    size = len(body)
+    while message.get("more_body", False) and size <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if size > most:
+        raise _BodyTooLarge(f"it is larger than {most} bytes", field="body")
+    return b"".join(parts)
+
+
+def _error(status: int, message: str) -> Reply:
+    return status, to_json({"error": message}).encode(errors="replace"), _JSON
+
+
+async def _send(send: Send, reply: Reply) -> None:
+    status, content, content_type = reply
+    headers = [(b"content-type", content_type.encode("latin-1")), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,81 @@
+"""A tokenizer and a model that reads text in one forward pass. Called by every task that does not generate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .loading import load_model, load_tokenizer
+from .tasks import Task
+
+_NO_LIMIT = 1_000_000
+"""Tokenizers that know no limit say a number of thirty digits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """A loaded text model.
+
+    Attributes:
+        tokenizer: A transformers tokenizer.
+        model: In evaluation mode, on its device.
+        max_length: Tokens; longer texts are cut.
+    """
+
+    tokenizer: Any
+    model: Any
+    max_length: int
+
+    @classmethod
+    def load(cls, model_dir: Path, *, suffixes: Sequence[str], auto_class: str) -> "Encoder":
+        """Load weights and tokenizer from *model_dir*."""
+        model = load_model(model_dir, suffixes=suffixes, auto_class=auto_class)
+        tokenizer = load_tokenizer(model_dir)
+        return cls(tokenizer=tokenizer, model=model, max_length=text_length(tokenizer, model.config))
+
+    def tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None, **options: Any) -> Any:
+        """Turn texts (or pairs of texts) into one padded batch: int64[batch, tokens] each."""
+        return self.tokenizer(
+            list(texts),
+            list(pairs) if pairs is not None else None,
+            padding=True,
+            truncation=options.pop("truncation", True),
+            max_length=self.max_length,
+            return_tensors="pt",
+            **options,
+        )
+
+    def forward(self, batch: Any) -> Any:
+        """Run the model over a batch; names that the model does not take are left out."""
+        tensors = {
+            name: batch[name].to(self.model.device) for name in self.tokenizer.model_input_names if name in batch
+        }
+        return self.model(**tensors)
+
+
+def text_length(tokenizer: Any, config: Any) -> int:
+    """Find how many tokens a model reads: the tokenizer's limit, or else the positions of the model."""
+    limits = [tokenizer.model_max_length]
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions:
+        # RoBERTa and its kin number positions from padding_idx + 1 on, so two of them hold no token.
+        has_offset = config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xmod")
+        limits.append(positions - 2 if has_offset else positions)
+    known = [limit for limit in limits if limit and limit < _NO_LIMIT]
+    return int(min(known, default=512))
+
+
+class EncoderTask(Task):
+    """A task over an `Encoder`."""
+
+    suffixes: tuple[str, ...]
+    auto_class: str
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.model = encoder.model
+
+    @classmethod
+    def load(cls, model_dir: Path) -> Task:
+        """Load the model of this task from *model_dir*."""
+        return cls(Encoder.load(model_dir, suffixes=cls.suffixes, auto_class=cls.auto_class))

@@ -1,0 +1,54 @@
+"""What the environment says about serving. Read once, by `serve.py`."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .faults import LoadError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to serve one model.
+
+    Attributes:
+        model_dir: The unpacked archive (SM_MODEL_DIR).
+        threads: Threads of torch (TARMAC_THREADS); None lets the model's size decide.
+        timeout_s: Seconds a batch may take before its callers are told so (TARMAC_TIMEOUT_S).
+        max_waiting: Requests that may wait for the model (TARMAC_MAX_WAITING).
+        max_body_bytes: The largest request body (TARMAC_MAX_BODY_BYTES).
+        has_request_log: Whether every request is logged, and not only those that fail (TARMAC_LOG_REQUESTS=1).
+    """
+
+    model_dir: Path = Path("/opt/ml/model")
+    threads: int | None = None
+    timeout_s: float = 60.0
+    max_waiting: int = 1000
+    max_body_bytes: int = 100 * 1024 * 1024
+    has_request_log: bool = False
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the environment. Raises LoadError, naming the variable that makes no sense."""
+        return cls(
+            model_dir=Path(environment.get("SM_MODEL_DIR", str(cls.model_dir))),
+            threads=int(_number(environment, "TARMAC_THREADS", 1)) if "TARMAC_THREADS" in environment else None,
+            timeout_s=_number(environment, "TARMAC_TIMEOUT_S", cls.timeout_s),
+            max_waiting=int(_number(environment, "TARMAC_MAX_WAITING", cls.max_waiting)),
+            max_body_bytes=int(_number(environment, "TARMAC_MAX_BODY_BYTES", cls.max_body_bytes)),
+            has_request_log=environment.get("TARMAC_LOG_REQUESTS", "") == "1",
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    raw = environment.get(name)
+    if raw is None:
+        return default
+    try:
+        value = float(raw)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise LoadError(f"{name} is {raw!r}; it must be a number above zero")
+    return value

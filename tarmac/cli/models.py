@@ -1,0 +1,198 @@
+"""Commands about models that are there: ls, status, plan, sweep, sleep, wake, rm."""
+
+import json
+from typing import Any
+
+import click
+from rich.text import Text
+
+from tarmac.cli.engine import CommandFailed, Engine, aws_refusals, model_path
+from tarmac.cli.options import engine_option, json_option, wait_options
+from tarmac.cli.reports import checks_table
+from tarmac.cli.screen import ago, duration, is_json, out, price, print_json, state_text, table
+from tarmac.cli.waiting import View, follow
+from tarmac.local.schedule import SWEEP_FUNCTION
+
+
+@click.command()
+@engine_option
+@json_option
+def ls(engine: Engine) -> None:
+    """List the models: state, release, instance, price, last use."""
+    rows = engine.models()
+    if is_json():
+        print_json({"models": rows})
+    elif not rows:
+        out().print("no models yet; drop one with: tarmac push DIR --name NAME")
+    else:
+        headings = ("MODEL", "STATE", "RELEASE", "INSTANCE", "$/H", "USED", "SLEEPS", "WHY")
+        out().print(table(headings, (_row(row) for row in rows)))
+
+
+def _row(row: View) -> list[str | Text]:
+    count = row["instance_count"] or 1
+    instance = f"{count} x {row['instance_type']}" if count > 1 else row["instance_type"] or "-"
+    return [
+        row["model"],
+        state_text(row["state"]),
+        row["release"] or row["dropped_release"] or "-",
+        instance,
+        price(row["price_per_hour_usd"]) if row["endpoint"] else "0",
+        ago(row["used_at"]),
+        ago(row["sleeps_at"]),
+        row["why"],
+    ]
+
+
+@click.command()
+@click.argument("name")
+@engine_option
+@json_option
+def status(name: str, engine: Engine) -> None:
+    """Show everything about one model: state, why, release, checks with their fixes, and the plan."""
+    view = engine.model(name)
+    if is_json():
+        print_json(view)
+        return
+    screen = out()
+    screen.print(Text.assemble((name, "bold"), "  ", state_text(view["state"]), f"  {view['why']}"))
+    screen.print(table(("", ""), _facts(view)), "")
+    report = view["report"]
+    if report is not None and report["checks"]:
+        screen.print(checks_table(report["checks"]), "")
+    if report is not None and report["plan"] is not None:
+        for sentence in report["plan"]["why"]:
+            screen.print(f"  {sentence}")
+
+
+def _facts(view: View) -> list[tuple[str, str]]:
+    endpoint = view["endpoint"]
+    facts = [("release", view["release"] or "-")]
+    if view["dropped_release"] != view["release"]:
+        facts.append(("dropped release", view["dropped_release"] or "-"))
+    facts += [
+        ("endpoint", f"{endpoint['name']} {endpoint['status']}" if endpoint else "none: nothing is billed"),
+        ("instance", f"{view['instance_count'] or 1} x {view['instance_type']}" if view["instance_type"] else "-"),
+        ("price", f"{price(view['price_per_hour_usd'])} an hour while awake"),
+        ("dropped", ago(view["dropped_at"])),
+        ("used", ago(view["used_at"])),
+        ("sleeps", f"{ago(view['sleeps_at'])}, after {duration(view['idle_after_s'])} without a call"),
+        ("starts took", ", ".join(f"{seconds:.1f} s" for seconds in view["starts_s"]) or "-"),
+        ("ask it", f"tarmac invoke {view['model']} TEXT   or   POST {view['invoke_path']}"),
+    ]
+    if endpoint and endpoint["failure_reason"]:
+        facts.insert(1, ("failure", endpoint["failure_reason"]))
+    return facts
+
+
+@click.command()
+@click.argument("name", required=False)
+@engine_option
+@json_option
+def plan(name: str | None, engine: Engine) -> None:
+    """Say what the next look would do, without doing it: for one model, or for all."""
+    names = [name] if name else [row["model"] for row in engine.models()]
+    plans = {each: engine.model(each)["plan"] for each in names}
+    if is_json():
+        print_json({"plans": plans})
+        return
+    for each, actions in plans.items():
+        if not actions:
+            out().print(f"{each}: nothing to do")
+        for action in actions:
+            rest = {key: value for key, value in action.items() if key != "action" and isinstance(value, str)}
+            out().print(f"{each}: {action['action']} {' '.join(f'{k}={v}' for k, v in rest.items())}", soft_wrap=True)
+
+
+@click.command()
+@engine_option
+@json_option
+def sweep(engine: Engine) -> None:
+    """Look at every model now: heal what events have missed, put idle ones to sleep."""
+    answer = aws_refusals(
+        lambda: engine.aws("lambda").invoke(FunctionName=SWEEP_FUNCTION, Payload=b"{}"), what="the sweep did not run"
+    )
+    payload = answer["Payload"].read()
+    raw = json.loads(payload or b"null")
+    if answer.get("FunctionError"):
+        reason = raw.get("errorMessage") if isinstance(raw, dict) else None
+        raise CommandFailed(f"the sweep failed: {reason or payload.decode(errors='replace')}", code="sweep_failed")
+    if is_json() or not isinstance(raw, dict):
+        print_json(raw)
+        return
+    looked, slept = raw.get("looked") or [], raw.get("slept") or []
+    out().print(f"looked at {len(looked)}, put {len(slept)} to sleep{': ' + ', '.join(slept) if slept else ''}")
+    for title in ("kept", "failed"):
+        for each, why in (raw.get(title) or {}).items():
+            out().print(f"{title} {each}: {why}", soft_wrap=True)
+
+
+@click.command()
+@click.argument("name")
+@wait_options
+@engine_option
+@json_option
+def sleep(name: str, wait: bool, timeout_s: float, engine: Engine) -> None:
+    """Put a model to sleep: its endpoint goes, and nothing is billed until somebody asks it again."""
+    asked = engine.call("POST", model_path(name, "sleep"))
+    _report(engine, asked, wait_for="asleep", wait=wait, timeout_s=timeout_s)
+
+
+@click.command()
+@click.argument("name")
+@wait_options
+@engine_option
+@json_option
+def wake(name: str, wait: bool, timeout_s: float, engine: Engine) -> None:
+    """Wake a model, or try one again that failed to start."""
+    asked = engine.call("POST", model_path(name, "wake"))
+    _report(engine, asked, wait_for="ready", wait=wait, timeout_s=timeout_s)
+
+
+def _report(engine: Engine, asked: View, *, wait_for: str, wait: bool, timeout_s: float) -> None:
+    view = asked
+    if wait:
+        view = follow(engine, asked["model"], _is(wait_for), timeout_s=timeout_s) or asked
+    if is_json():
+        print_json({"model": view["model"], "state": view["state"]})
+    else:
+        out().print(Text.assemble((view["model"], "bold"), "  ", state_text(view["state"])))
+
+
+def _is(state: str) -> Any:
+    def is_done(view: View | None) -> bool:
+        if view is None:
+            raise CommandFailed("the model was deleted meanwhile", code="model_not_found")
+        if view["state"] in ("failed", "refused", "blocked") and state == "ready":
+            raise CommandFailed(f"{view['model']} {view['state']}: {view['why']}", code=f"model_{view['state']}")
+        if state == "asleep" and view["state"] == "ready" and view["asleep_at"] is None:
+            # Its mark was taken away again: somebody asked the model, and a use outweighs the wish to sleep.
+            raise CommandFailed(
+                f"{view['model']} stays awake: somebody asked it at that moment",
+                fix=f"ask again: tarmac sleep {view['model']}",
+                code="model_stirred",
+            )
+        return bool(view["state"] == state)
+
+    return is_done
+
+
+@click.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@wait_options
+@engine_option
+@json_option
+def rm(name: str, yes: bool, wait: bool, timeout_s: float, engine: Engine) -> None:
+    """Delete a model's drop: its endpoint, configuration, model and releases go with it."""
+    engine.model(name)
+    if not yes:
+        click.confirm(f"delete {name}, its endpoint and its releases?", abort=True, err=True)
+    asked = engine.call("DELETE", model_path(name))
+    if wait:
+        follow(engine, name, lambda view: view is None, timeout_s=timeout_s)
+        asked["state"] = "deleted"
+    if is_json():
+        print_json(asked)
+    else:
+        out().print(Text.assemble((name, "bold"), "  ", state_text(asked["state"])))

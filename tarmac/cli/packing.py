@@ -1,0 +1,215 @@
+"""Commands about archives: check, pack, push."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
+
+from chalicelib.names import ModelName, archive_key, name_problem, release_id, suggest_name, toml_key
+from chalicelib.reports import Report
+from tarmac.cli.engine import CommandFailed, Engine, aws_refusals
+from tarmac.cli.options import engine_option, json_option, wait_options
+from tarmac.cli.reports import checks_table
+from tarmac.cli.screen import err, is_json, out, price, print_json, size, state_text
+from tarmac.cli.waiting import follow, is_settled_at, refusal
+
+MULTIPART_BYTES = 8 * 1024 * 1024
+
+archive_argument = click.argument("path", type=click.Path(path_type=Path))
+toml_option = click.option(
+    "--toml", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A deploy.toml to go with it."
+)
+
+
+def inspect_file(path: Path, toml: Path | None, *, name: str = "model") -> Report:
+    """Judge an archive as the door would, without sending it anywhere.
+
+    Raises:
+        CommandFailed: There is no such file, or it is a directory.
+    """
+    from chalicelib.door import DoorRules, inspect
+    from chalicelib.state import Drop
+
+    if path.is_dir():
+        raise CommandFailed(f"{path} is a directory", fix=f"pack it first: tarmac pack {path}")
+    if not path.is_file():
+        raise CommandFailed(f"there is no file {path}")
+    now = datetime.now(UTC)
+    size_bytes = path.stat().st_size
+    drop = Drop(ModelName(name), path.name, "local", size_bytes, now, toml_etag="local" if toml else None)
+    raw_toml = toml.read_bytes() if toml else None
+    # The rules of a laptop: an archive that suits AWS suits them too, but for the shortest TTL.
+    rules = DoorRules(region="us-east-1", instance_type="ml.m5.large", idle_after_s=900.0, idle_floor_s=1.0)
+    with path.open("rb") as stream:
+        return inspect(drop, stream, raw_toml, rules=rules, now=now)
+
+
+@click.command()
+@archive_argument
+@toml_option
+@json_option
+def check(path: Path, toml: Path | None) -> None:
+    """Judge an archive as Tarmac would when it is dropped. Needs no engine."""
+    report = inspect_file(path, toml)
+    if is_json():
+        click.echo(report.to_json())
+    else:
+        show_report(path, report)
+    if not report.is_accepted:
+        raise click.exceptions.Exit(1)
+
+
+def show_report(path: Path, report: Report) -> None:
+    """Print a verdict, its checks, and the plan with its reasons."""
+    import json
+
+    raw = json.loads(report.to_json())
+    screen = out()
+    verdict = Text("accepted", style="bold green") if report.is_accepted else Text("refused", style="bold red")
+    screen.print(Text.assemble(f"{path} ({size(report.size_bytes)}): ", verdict))
+    if report.checks:
+        screen.print(checks_table(raw["checks"]))
+    if report.plan is not None:
+        chosen = report.plan
+        cost = f"{price(chosen.price_per_hour_usd)} an hour"
+        screen.print(f"plan: {chosen.task or chosen.container} on {chosen.instance_type}, {cost}")
+        for sentence in chosen.why:
+            screen.print(f"  {sentence}")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: DIRECTORY.tar.gz")
+@json_option
+def pack(directory: Path, output: Path | None) -> None:
+    """Make a model.tar.gz of a directory, laid out as SageMaker wants it."""
+    archive = output or directory.absolute().with_name(f"{directory.absolute().name}.tar.gz")
+    pack_directory(directory, archive)
+    if is_json():
+        print_json({"archive": str(archive), "size_bytes": archive.stat().st_size})
+    else:
+        out().print(f"{archive} ({size(archive.stat().st_size)})", soft_wrap=True)
+
+
+def pack_directory(directory: Path, archive: Path) -> None:
+    """Pack, with what goes wrong as a command's error.
+
+    Raises:
+        CommandFailed: *directory* is none, or holds what no archive can carry.
+    """
+    from tarmac.packer import NotPackable
+    from tarmac.packer import pack as pack_files
+
+    if not directory.is_dir():
+        problem = "is a file" if directory.exists() else "does not exist"
+        raise CommandFailed(f"{directory} {problem}", fix="name the directory that holds config.json")
+    try:
+        pack_files(directory, archive)
+    except NotPackable as exc:
+        raise CommandFailed(str(exc), code="not_packable") from exc
+
+
+@click.command()
+@archive_argument
+@click.option("--name", required=True, help="The model's name: a-z, 0-9 and single dashes.")
+@toml_option
+@click.option("--check/--no-check", "is_checked", default=True, help="Refuse here what Tarmac would refuse.")
+@wait_options
+@engine_option
+@json_option
+def push(
+    *, path: Path, name: str, toml: Path | None, is_checked: bool, wait: bool, timeout_s: float, engine: Engine
+) -> None:
+    """Upload an archive, or a directory that is packed first, under a model's name."""
+    if problem := name_problem(name):
+        raise CommandFailed(problem, fix=f"call it {suggest_name(name)}", code="invalid_model_name")
+    with _archive_of(path) as archive:
+        if is_checked:
+            report = inspect_file(archive, toml, name=name)
+            if not report.is_accepted:
+                if not is_json():
+                    show_report(path, report)
+                import json
+
+                raise refusal(name, json.loads(report.to_json()))
+        elif not archive.is_file():
+            raise CommandFailed(f"there is no file {archive}")
+        release = aws_refusals(lambda: upload(engine, archive, name, toml), what="the upload failed")
+        size_bytes = archive.stat().st_size
+    view: dict[str, Any] = {"model": name, "release": release, "size_bytes": size_bytes}
+    if wait:
+        settled = follow(engine, name, is_settled_at(release), timeout_s=timeout_s)
+        view["state"] = settled["state"] if settled else None
+    if is_json():
+        print_json(view)
+    else:
+        state = Text("  ").append(state_text(view["state"])) if "state" in view else Text()
+        out().print(Text.assemble((name, "bold"), f"  {size(size_bytes)}, release {release}", state))
+
+
+@contextmanager
+def _archive_of(path: Path) -> Iterator[Path]:
+    """Give the archive itself, or one packed of a directory for as long as it is needed."""
+    if not path.is_dir():
+        if not path.exists():
+            raise CommandFailed(f"{path} does not exist")
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tarmac-push-") as scratch:
+        archive = Path(scratch) / "model.tar.gz"
+        pack_directory(path, archive)
+        yield archive
+
+
+def upload(engine: Engine, archive: Path, name: str, toml: Path | None) -> str:
+    """Upload the wishes, then the archive; give back the release that they make."""
+    from boto3.s3.transfer import TransferConfig
+
+    s3, bucket = engine.aws("s3"), engine.address.bucket
+    if toml is not None:
+        _put_if_changed(s3, bucket, toml_key(name), toml.read_bytes())
+    with _progress(archive) as advance:
+        config = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES)
+        s3.upload_file(str(archive), bucket, archive_key(name), Config=config, Callback=advance)
+    return release_id(_etag(s3, bucket, archive_key(name)) or "", _etag(s3, bucket, toml_key(name)))
+
+
+def _put_if_changed(s3: Any, bucket: str, key: str, content: bytes) -> None:
+    """Write a small object unless the same is there: each write is an event, and an event may make a release."""
+    if _etag(s3, bucket, key) != hashlib.md5(content, usedforsecurity=False).hexdigest():
+        s3.put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def _etag(s3: Any, bucket: str, key: str) -> str | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        return str(s3.head_object(Bucket=bucket, Key=key)["ETag"]).strip('"')
+    except ClientError as exc:
+        if exc.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise
+
+
+@contextmanager
+def _progress(archive: Path) -> Iterator[Callable[[int], None]]:
+    console = err()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal or is_json(),
+    )
+    with bar:
+        task = bar.add_task(archive.name, total=archive.stat().st_size)
+        yield lambda size_bytes: bar.update(task, advance=size_bytes)

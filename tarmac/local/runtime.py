@@ -1,0 +1,175 @@
+"""sagemaker-runtime on a laptop: InvokeEndpoint, forwarded to the model server. A route of the AWS port's server."""
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from tarmac.local.connections import Reply, ReplyTooLarge, ReplyTooSlow, ServerGone
+from tarmac.local.sagemaker import EndpointMissing, SageMakerEngine, Target
+from tarmac.local.sagemaker_records import ACCOUNT
+
+BODY_MAX_BYTES = 6_291_456
+"""The most an InvokeEndpoint carries, either way. Source: BodyBlob in botocore's sagemaker-runtime service model."""
+INVOCATION_TIMEOUT_S = 60.0
+"""Source: InvokeEndpoint's documentation: a model must answer within 60 seconds."""
+_ORIGINAL_MESSAGE_MAX_CHARACTERS = 16_384
+_DRAIN_MAX_BYTES = 64 << 20
+_NAMESPACE = "AWS/SageMaker"
+_CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+_PATH = re.compile(r"/endpoints/([^/]+)/(invocations|invocations-response-stream|async-invocations)")
+_log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+
+class RuntimeRoute:
+    """`route(environ, start_response)`: answers what is sagemaker-runtime's, gives None for all else."""
+
+    def __init__(self, engine: SageMakerEngine, *, timeout_s: float = INVOCATION_TIMEOUT_S) -> None:
+        """Invoke the engine's endpoints; *timeout_s* is the longest a model may take."""
+        self._engine = engine
+        self._timeout_s = timeout_s
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Answer a request, or None when it is none of ours."""
+        match = _PATH.fullmatch(environ.get("PATH_INFO", ""))
+        if match is None or environ["REQUEST_METHOD"] != "POST":
+            return None
+        if match[2] == "invocations":
+            status, headers, content = self._invoke_or_refuse(match[1], environ)
+        else:
+            status, headers, content = _Refusal(501, "NotImplemented", f"{match[2]} is not made here").answer()
+        headers += [("Content-Length", str(len(content))), ("x-amzn-RequestId", str(uuid.uuid4()))]
+        start_response(status, headers)
+        return [content]
+
+    def _invoke_or_refuse(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+        try:
+            return self._invoke(name, environ)
+        except _Refusal as refusal:
+            return refusal.answer()
+
+    def _invoke(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+        body = _read_body(environ)
+        try:
+            with self._engine.target(name) as target:
+                reply = self._ask(name, target, body, _forwarded(environ))
+        except EndpointMissing:
+            message = f"Endpoint {name} of account {ACCOUNT} not found."
+            raise _Refusal(400, "ValidationError", message) from None
+        except ServerGone as exc:
+            message = f"The model server of endpoint {name} does not answer and is being started again: {exc}"
+            raise _Refusal(503, "ServiceUnavailable", message) from exc
+        headers = [("x-Amzn-Invoked-Production-Variant", target.variant_name)]
+        if "content-type" in reply.headers:
+            headers.append(("Content-Type", reply.headers["content-type"]))
+        if attributes := reply.headers.get(_CUSTOM_ATTRIBUTES.lower()):
+            headers.append((_CUSTOM_ATTRIBUTES, attributes))
+        return f"{reply.status} OK", headers, reply.body
+
+    def _ask(self, name: str, target: Target, body: bytes, headers: Mapping[str, str]) -> Reply:
+        dimensions = {"EndpointName": name, "VariantName": target.variant_name}
+        # Counted before it is asked: a sweep that looks while a long answer is made must see the use.
+        self._record("Invocations", dimensions, 1)
+        started_at = time.monotonic()
+        status = 500
+        try:
+            reply = target.connections.post(
+                "/invocations", body, headers, timeout_s=self._timeout_s, max_bytes=BODY_MAX_BYTES
+            )
+            status = reply.status
+        except ReplyTooSlow as exc:
+            # SageMaker gives this one the status 0, and these first words are those that its clients look for.
+            words = f"Your invocation timed out while waiting for a response from container primary: {exc}."
+            raise _model_error(0, words, target) from exc
+        except ReplyTooLarge as exc:
+            raise _model_error(0, f"{exc}.", target) from exc
+        finally:
+            self._record("ModelLatency", dimensions, (time.monotonic() - started_at) * 1e6)
+            self._record("Invocation4XXErrors", dimensions, int(400 <= status < 500))
+            self._record("Invocation5XXErrors", dimensions, int(status >= 500))
+        if not 200 <= reply.status < 300:
+            raise _model_error(reply.status, reply.body.decode("utf-8", "replace"), target)
+        return reply
+
+    def _record(self, name: str, dimensions: dict[str, str], value: float) -> None:
+        try:
+            self._engine.outlets.record(_NAMESPACE, name, dimensions, value)
+        except Exception:  # noqa: BLE001  # an answer is not withheld because it could not be counted
+            _log.exception("CloudWatch did not take %s", name)
+
+
+class _Refusal(Exception):
+    """An error in restJson's shape, as botocore reads it."""
+
+    def __init__(self, status: int, code: str, message: str, **members: Any) -> None:
+        super().__init__(message)
+        self._status = status
+        self._code = code
+        self._body = {"Message": message, "message": message, **members}
+
+    def answer(self) -> tuple[str, list[tuple[str, str]], bytes]:
+        """Status line, headers, body."""
+        headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", self._code)]
+        return f"{self._status} {self._code}", headers, json.dumps(self._body).encode()
+
+
+def _model_error(status: int, words: str, target: Target) -> _Refusal:
+    side = "client" if 400 <= status < 500 else "server"
+    words = words[:_ORIGINAL_MESSAGE_MAX_CHARACTERS]
+    message = (
+        f'Received {side} error ({status}) from primary with message "{words}". '
+        f"The container's log is at {target.log_stream_arn}."
+    )
+    return _Refusal(
+        424,
+        "ModelError",
+        message,
+        OriginalStatusCode=status,
+        OriginalMessage=words,
+        LogStreamArn=target.log_stream_arn,
+    )
+
+
+def _read_body(environ: Environ) -> bytes:
+    raw_length = environ.get("CONTENT_LENGTH")
+    if not raw_length and not environ.get("wsgi.input_terminated"):
+        return b""
+    stream = environ["wsgi.input"]
+    announced = int(raw_length) if raw_length else BODY_MAX_BYTES + 1
+    body = b"" if raw_length and announced > BODY_MAX_BYTES else _read_up_to(stream, announced)
+    if max(len(body), int(raw_length or 0)) > BODY_MAX_BYTES:
+        _drain(stream, min(int(raw_length or _DRAIN_MAX_BYTES), _DRAIN_MAX_BYTES))
+        raise _Refusal(413, "ValidationError", f"HTTP content length exceeded {BODY_MAX_BYTES} bytes.")
+    return body
+
+
+def _read_up_to(stream: Any, size: int) -> bytes:
+    # A raw stream gives what has come, which may be less than was asked for.
+    blocks: list[bytes] = []
+    while size > 0 and (block := stream.read(size)):
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
+
+
+def _drain(stream: Any, size: int) -> None:
+    # A client that is still sending does not read the answer, and takes a closed connection for a network fault.
+    with suppress(OSError):
+        while size > 0 and (block := stream.read(min(size, 1 << 16))):
+            size -= len(block)
+
+
+def _forwarded(environ: Environ) -> dict[str, str]:
+    headers = {
+        "Content-Type": environ.get("CONTENT_TYPE"),
+        "Accept": environ.get("HTTP_ACCEPT"),
+        _CUSTOM_ATTRIBUTES: environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"),
+    }
+    return {name: value for name, value in headers.items() if value}

@@ -1,0 +1,289 @@
+"""The model server of one generation of an endpoint: unpacked, started, watched, restarted. Made by deployments.py."""
+
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from tarmac.local.connections import Connections, ServerGone
+from tarmac.local.journal import Journal
+from tarmac.local.processes import Launch, LinesSink, ServerProcess
+from tarmac.local.unpacking import BadArchiveError, UnpackingStopped, unpack
+
+_PING_INTERVAL_S = 0.05
+_BACKOFF_FIRST_S = 0.5
+_BACKOFF_MAX_S = 30.0
+_HEALTHY_AFTER_S = 60.0
+_REASON_MAX_CHARACTERS = 1024
+_REASON_LOG_LINES = 10
+_CONTAINER_MODEL_DIR = re.compile(r"/opt/ml/model(?=/|$)")
+
+# What a process needs of its surroundings to run at all. Everything else, credentials above all, stays outside: the
+# container that this stands in for has none of it.
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_")
+_PASSED_ON_WHEN_OPEN_PREFIXES = ("HF_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_")
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a server is to run, and where."""
+
+    endpoint_name: str
+    variant_name: str
+    generation: int
+    find_archive: Callable[[], Path] | None
+    """Gives model.tar.gz as a file, or raises BadArchiveError; None for a container that brings its own model."""
+    environment: Mapping[str, str]
+    is_isolated: bool
+    serve_path: Path
+    endpoint_dir: Path
+    ping_timeout_s: float
+    """Seconds from the process's start in which /ping must answer 200."""
+
+    @property
+    def directory(self) -> Path:
+        """The generation's own directory: what is `/` in the container."""
+        return self.endpoint_dir / str(self.generation)
+
+    @property
+    def model_dir(self) -> Path:
+        """What is /opt/ml/model in the container."""
+        return self.directory / "opt" / "ml" / "model"
+
+
+class Owner(Protocol):
+    """Who is told how it goes; called from the server's own thread, which must get back soon."""
+
+    def server_ready(self, server: "ModelServer") -> None:
+        """It answers /ping for the first time."""
+
+    def server_failed(self, server: "ModelServer", reason: str) -> None:
+        """It has not come up, and will not: *reason* in sentences."""
+
+
+def container_environment(workload: Workload, *, surroundings: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Make the environment that SageMaker gives a hosting container, with the model directory where it is here."""
+    prefixes = _PASSED_ON_PREFIXES + (() if workload.is_isolated else _PASSED_ON_WHEN_OPEN_PREFIXES)
+    passed_on = {k: v for k, v in surroundings.items() if k in _PASSED_ON or k.upper().startswith(prefixes)}
+    model_dir = str(workload.model_dir)
+    asked = {key: _CONTAINER_MODEL_DIR.sub(model_dir, value) for key, value in workload.environment.items()}
+    given = {
+        "HOME": str(workload.directory),
+        "SM_MODEL_DIR": model_dir,
+        "SAGEMAKER_BASE_DIR": str(workload.model_dir.parent),
+        "PYTHONUNBUFFERED": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_NUM_THREADS": "1",  # torch's own default was erratic for small models and many of them share this machine
+    }
+    if not workload.is_isolated:
+        # A name on the Hub instead of an archive is the one reason to go there; serve.py stays offline otherwise.
+        given["HF_HUB_OFFLINE"] = "0" if "HF_MODEL_ID" in asked else "1"
+    if not workload.is_isolated and "HF_HOME" not in passed_on:
+        given["HF_HOME"] = str(Path(surroundings.get("HOME", str(Path.home()))) / ".cache" / "huggingface")
+    forced = {"SM_MODEL_DIR": model_dir} | (_OFFLINE if workload.is_isolated else {})
+    kept = {key: value for key, value in asked.items() if not key.startswith("AWS_")}
+    return passed_on | given | kept | forced
+
+
+def _pause_s(deaths: int) -> float:
+    return 0.0 if deaths == 1 else min(_BACKOFF_FIRST_S * 2 ** (deaths - 2), _BACKOFF_MAX_S)
+
+
+class ModelServer:
+    """One model server, kept alive by a thread of its own until it is ended."""
+
+    def __init__(self, workload: Workload, *, owner: Owner, journal: Journal, on_lines: LinesSink) -> None:
+        self.workload = workload
+        self._owner = owner
+        self._journal = journal
+        self._on_lines = on_lines
+        self._lock = threading.Condition()
+        self._in_flight = 0
+        self._ending = threading.Event()
+        self._process: ServerProcess | None = None
+        self._connections: Connections | None = None
+        self._thread = threading.Thread(target=self._run, name=f"server-{self._key}", daemon=True)
+
+    @property
+    def _key(self) -> str:
+        return f"{self.workload.endpoint_name}/{self.workload.generation}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while a process runs."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def start(self) -> None:
+        """Begin to unpack and start, in the background; the owner is told the outcome."""
+        self._thread.start()
+
+    @contextmanager
+    def in_use(self) -> Iterator[Connections]:
+        """Hold the server for one request: it is not ended meanwhile, but for a hard end.
+
+        Raises:
+            ServerGone: No process answers at this moment.
+        """
+        with self._lock:
+            connections = self._connections
+            if connections is None:
+                raise ServerGone("the model server is being started again")
+            self._in_flight += 1
+        try:
+            yield connections
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+                self._lock.notify_all()
+
+    def end(self, *, drain_s: float = 0.0) -> None:
+        """Let requests in flight finish for *drain_s* seconds at most, then end the process and remove its directory.
+
+        Blocks until the process has gone.
+        """
+        with self._lock:
+            self._lock.wait_for(lambda: self._in_flight == 0, timeout=drain_s)
+            self._ending.set()
+            process = self._process
+        if process is not None:
+            process.end()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        shutil.rmtree(self.workload.directory, ignore_errors=True)
+
+    def busy_s(self) -> float | None:
+        """CPU seconds used by the running process and its children; None when there is none."""
+        pid = self.pid
+        if pid is None or self._connections is None:
+            return None
+        try:
+            process = psutil.Process(pid)
+            times = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+        except psutil.Error:
+            return None
+        return float(sum(one.user + one.system for one in times))
+
+    def _run(self) -> None:
+        try:
+            self._unpack()
+            self._keep_alive()
+        except UnpackingStopped:
+            return
+        except (BadArchiveError, OSError) as exc:
+            self._fail(f"The model data could not be loaded: {exc}")
+
+    def _unpack(self) -> None:
+        shutil.rmtree(self.workload.directory, ignore_errors=True)
+        self.workload.model_dir.mkdir(parents=True)
+        if self.workload.find_archive is not None:
+            unpack(self.workload.find_archive(), self.workload.model_dir, is_stopped=self._ending.is_set)
+
+    def _keep_alive(self) -> None:
+        if self._run_once(is_first=True) is None:
+            return
+        deaths = 1
+        # The first time at once; a model that keeps dying ever more slowly, but for ever: SageMaker does not give up on
+        # a container that has been in service either.
+        while not self._ending.wait(_pause_s(deaths)):
+            try:
+                served_s = self._run_once(is_first=False) or 0.0
+            except OSError as exc:
+                self._on_lines([f"tarmac: the model server cannot be started again: {exc}"])
+                served_s = 0.0
+            deaths = 1 if served_s > _HEALTHY_AFTER_S else deaths + 1
+
+    def _run_once(self, *, is_first: bool) -> float | None:
+        """Run one process to its end; tell how many seconds it served, None when it never did."""
+        process = self._launch()
+        if process is None:
+            return None
+        is_ready = self._await_ping(process)
+        if is_ready:
+            self._open(process)
+            if is_first:
+                self._owner.server_ready(self)
+        elif not process.has_exited:
+            # `end` waits for somebody who is in `wait`, which is where this thread goes next.
+            threading.Thread(target=process.end, name=f"end-{self._key}", daemon=True).start()
+        ready_at = time.monotonic()
+        process.wait()
+        self._close()
+        if self._ending.is_set():
+            return None
+        if is_ready:
+            self._on_lines([f"tarmac: the model server {process.exit_words}; it is started again"])
+            return time.monotonic() - ready_at
+        if is_first:
+            self._fail(self._unready_reason(process), lines=process.tail)
+        return None
+
+    def _launch(self) -> ServerProcess | None:
+        workload = self.workload
+        launch = Launch(
+            key=self._key,
+            serve_path=workload.serve_path,
+            directory=workload.directory,
+            environment=container_environment(workload),
+            log_path=workload.endpoint_dir / "log",
+            is_isolated=workload.is_isolated,
+        )
+        with self._lock:
+            if self._ending.is_set():
+                return None
+            self._process = ServerProcess(launch, journal=self._journal, on_lines=self._on_lines)
+            return self._process
+
+    def _await_ping(self, process: ServerProcess) -> bool:
+        deadline = time.monotonic() + self.workload.ping_timeout_s
+        while time.monotonic() < deadline and not process.has_exited and not self._ending.is_set():
+            if process.answers_ping():
+                return True
+            self._ending.wait(_PING_INTERVAL_S)
+        return False
+
+    def _open(self, process: ServerProcess) -> None:
+        with self._lock:
+            self._connections = Connections(process.port)
+
+    def _close(self) -> None:
+        with self._lock:
+            connections, self._connections, self._process = self._connections, None, None
+        if connections is not None:
+            connections.close()
+
+    def _unready_reason(self, process: ServerProcess) -> str:
+        happened = (
+            f"It did not answer 200 within {self.workload.ping_timeout_s:g} s."
+            if process.was_told_to_end
+            else f"The process {process.exit_words} before it answered."
+        )
+        return (
+            f"The primary container for production variant {self.workload.variant_name} "
+            f"did not pass the ping health check. {happened}"
+        )
+
+    def _fail(self, reason: str, *, lines: list[str] | None = None) -> None:
+        if self._ending.is_set():
+            return
+        shutil.rmtree(self.workload.directory, ignore_errors=True)
+        self._owner.server_failed(self, with_log(reason, lines or []))
+
+
+def with_log(reason: str, lines: list[str]) -> str:
+    """Put the last lines of the log behind *reason*: within SageMaker's 1024 characters, the end kept."""
+    if not lines:
+        return reason[:_REASON_MAX_CHARACTERS]
+    head = f"{reason} Its last words: "
+    tail = "\n".join(lines[-_REASON_LOG_LINES:])
+    return head + tail[-(_REASON_MAX_CHARACTERS - len(head)) :]

@@ -1,0 +1,1 @@
+"""The way to AWS: packaging, deployment, destruction and diagnosis of the CloudFormation stack. Called by the CLI."""

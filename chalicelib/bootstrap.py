@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from chalicelib.aws.buckets import Bucket
@@ -42,6 +42,10 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """See ports.Clock."""
         return monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """See ports.Clock."""
+        sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,6 @@ def build(settings: Settings, world: World | None = None) -> Application:
             app=settings.app,
             expected_start_s=settings.expected_start_s,
         ),
-        commands=Commands(at.drops, at.releases, at.marks, at.looks, looker),
+        commands=Commands(at.drops, at.releases, at.marks, at.looks, looker, at.clock),
         views=Views(at.drops, at.releases, at.endpoints, looker, at.clock, settings.app),
     )

@@ -1,11 +1,13 @@
 """What a person can ask by hand: wake, sleep, remove. Called by the API's routes; each ends in asking for a look."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from chalicelib.errors import ModelNotFound, ModelRefused
 from chalicelib.looker import Looker
 from chalicelib.names import ModelName
-from chalicelib.ports import Drops, Looks, Marks, Releases
+from chalicelib.planner import LAST_MODIFIED_GRAIN_S
+from chalicelib.ports import Clock, Drops, Looks, Marks, Releases
 from chalicelib.reports import refusal_sentence
 from chalicelib.state import Desired, EndpointStatus, Failure
 
@@ -19,6 +21,7 @@ class Commands:
     marks: Marks
     looks: Looks
     looker: Looker
+    clock: Clock
 
     def wake(self, raw_name: str) -> None:
         """Make the model wanted awake; one that failed is tried again.
@@ -53,6 +56,12 @@ class Commands:
         """
         desired = self._dropped(raw_name)
         if not desired.is_wanted_asleep:
+            # LastModified has whole seconds and a tie is awake: a mark of the last use's own second says nothing,
+            # so it waits for the next. A use that comes after the mark wins, as it should.
+            at = desired.last_wanted_at
+            wait_s = (at + timedelta(seconds=LAST_MODIFIED_GRAIN_S) - self.clock.now()).total_seconds() if at else 0.0
+            if 0 < wait_s <= LAST_MODIFIED_GRAIN_S:
+                self.clock.pause(wait_s)
             self.marks.put_asleep(desired.model)
         self.looks.ask(desired.model)
 

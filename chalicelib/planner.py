@@ -119,8 +119,9 @@ def failed_release(desired: Desired, actual: Actual, rules: PlanRules) -> Releas
     if endpoint.status is EndpointStatus.FAILED:
         known = {release_name(rules.app, desired.model, record.release): record for record in desired.releases}
         record = known.get(endpoint.config_name)
-        is_unwritten = record is not None and (record.failed_at is None or record.release == target.release)
-        return record.release if record is not None and is_unwritten else None
+        if record is not None and (record.failed_at is None or record.release == target.release):
+            return record.release
+        return None
     config = release_name(rules.app, desired.model, target.release)
     was_tried = config in actual.endpoint_configs and endpoint.modified_at > actual.endpoint_configs[config]
     if endpoint.config_name != config and endpoint.failure_reason and was_tried:

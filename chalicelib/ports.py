@@ -22,6 +22,9 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds since some moment, never going back: for intervals within one process."""
 
+    def pause(self, seconds: float) -> None:
+        """Let that much time pass."""
+
 
 class ByteStream(Protocol):
     """Bytes read forward, once."""

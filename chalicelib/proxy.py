@@ -162,7 +162,7 @@ class Proxy:
         model = desired.model
         if desired.drop is None:
             return self._nothing_called(model)
-        if desired.target is None:
+        if desired.target is None and desired.report is not None:
             return self._why_never(desired)
         endpoint = self._endpoints.find(endpoint_name(self._app, model))
         if endpoint is not None and not endpoint.is_owned:
@@ -170,6 +170,8 @@ class Proxy:
                 f"an endpoint named {endpoint.name!r} exists that is not Tarmac's",
                 fix="drop the model under another name, or delete that endpoint",
             )
+        if desired.target is None:
+            return self._why_never(desired)
         if endpoint is not None and endpoint.status is EndpointStatus.FAILED:
             return _failed(model, endpoint.failure_reason or "SageMaker gave no reason")
         retry_after_s = self._retry_after_s(desired, endpoint)

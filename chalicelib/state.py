@@ -121,13 +121,18 @@ class Desired:
     """Something is left under releases/, usage/, asleep/ or requests/."""
 
     @property
+    def last_wanted_at(self) -> datetime | None:
+        """When it was last wanted awake: the later of the last use and the drop, aware UTC."""
+        moments = [self.used.at] if self.used is not None else []
+        if self.drop is not None:
+            moments.append(self.drop.dropped_at)
+        return max(moments, default=None)
+
+    @property
     def is_wanted_asleep(self) -> bool:
         """Whether the mark is newer than the last use and the drop; a tie is awake."""
-        if self.asleep is None:
-            return False
-        return (self.used is None or self.asleep.at > self.used.at) and (
-            self.drop is None or self.asleep.at > self.drop.dropped_at
-        )
+        wanted_at = self.last_wanted_at
+        return self.asleep is not None and (wanted_at is None or self.asleep.at > wanted_at)
 
 
 @dataclass(frozen=True)

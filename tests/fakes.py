@@ -65,6 +65,9 @@ class ManualClock:
     def monotonic_s(self) -> float:
         return (self._now - self._start).total_seconds()
 
+    def pause(self, seconds: float) -> None:
+        self.advance(seconds)
+
     def advance(self, seconds: float) -> None:
         assert seconds >= 0
         self._now += timedelta(seconds=seconds)

@@ -65,12 +65,13 @@ TABLE: tuple[Row, ...] = (
     Row(NotFound, r"AWS\.SimpleQueueService\.NonExistentQueue|QueueDoesNotExist"),
     # Everywhere.
     Row(Throttled, "Throttling|ThrottlingException|TooManyRequestsException|RequestLimitExceeded|SlowDown|429"),
+    Row(Throttled, "RequestThrottled"),
     Row(AccessDenied, "AccessDenied|AccessDeniedException|UnauthorizedOperation|403|NotAuthorized"),
     Row(AccessDenied, "ExpiredToken|ExpiredTokenException|InvalidClientTokenId|UnrecognizedClientException"),
     Row(
         Unavailable, "InternalFailure|InternalError|InternalServerError|ServiceUnavailable|ServiceUnavailableException"
     ),
-    Row(Unavailable, "RequestTimeout|InternalDependencyException|5\\d\\d"),
+    Row(Unavailable, "RequestTimeout|InternalServiceFault|InternalDependencyException|5\\d\\d"),
     Row(InvalidCall, "ValidationException|ValidationError|InvalidArgument|InvalidParameter.*|MalformedXML|400"),
 )
 

@@ -222,6 +222,8 @@ def _env(
     env, why = {}, None
     if task is not None and _container_name(model, wishes) == "huggingface":
         env["HF_TASK"] = task
+    if wishes.trust != "scan":
+        env["TARMAC_TRUST"] = wishes.trust
     if model.has_code:
         env["SAGEMAKER_PROGRAM"] = "inference.py"
         env["SAGEMAKER_SUBMIT_DIRECTORY"] = "/opt/ml/model/code"

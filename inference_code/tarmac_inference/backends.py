@@ -107,7 +107,9 @@ def as_fault(error: Exception) -> Fault:
     """Turn whatever a model raised into a fault that says what and no more than a caller may see."""
     if isinstance(error, Fault):
         return error
-    return ModelFault(f"the model failed: {type(error).__name__}: {first_line(error)}")
+    fault = ModelFault(f"the model failed: {type(error).__name__}: {first_line(error)}")
+    fault.__cause__ = error
+    return fault
 
 
 def first_line(error: BaseException) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 
 from .answers import to_json
 from .backends import Backend, as_fault
-from .events import log
-from .faults import CallerFault, Overloaded
+from .events import log, places
+from .faults import CallerFault, Fault, Overloaded
 from .figures import Figures
 from .settings import Settings
 from .workers import Worker
@@ -69,7 +69,7 @@ class Doors:
     async def _invoke(self, scope: Scope, receive: Receive) -> Reply:
         headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"accept")}
         started_s = time.perf_counter()
-        field: str | None = None
+        fault: Fault | None = None
         try:
             body = await _read(receive, most=self._settings.max_body_bytes)
             started_s = time.perf_counter()
@@ -80,9 +80,8 @@ class Doors:
             raise
         except Exception as error:  # noqa: BLE001  # one request's fault is never the server's end
             fault = as_fault(error)
-            field = fault.field
             reply = _error(fault.status, str(fault))
-        self._record(reply, time.perf_counter() - started_s, field)
+        self._record(reply, time.perf_counter() - started_s, fault)
         return reply
 
     def _backend(self) -> Backend:
@@ -90,12 +89,14 @@ class Doors:
             raise Overloaded("the model is still loading; try again in a few seconds")
         return self._worker.backend
 
-    def _record(self, reply: Reply, took_s: float, field: str | None) -> None:
+    def _record(self, reply: Reply, took_s: float, fault: Fault | None) -> None:
         """Count a request, and log it where it failed. The message stays out of the log: it may quote the payload."""
         status, content, _ = reply
         self._figures.count_request(status, took_s)
         if status >= 400 or self._settings.has_request_log:
-            facts = {"field": field} if field else {}
+            facts = places(fault.__cause__) if fault is not None and status >= 500 else {}
+            if fault is not None and fault.field:
+                facts["field"] = fault.field
             log("request", status=status, took_ms=round(took_s * 1000, 2), answer_bytes=len(content), **facts)
 
 

@@ -31,6 +31,10 @@ class Encoder:
         """Load weights and tokenizer from *model_dir*."""
         model = load_model(model_dir, suffixes=suffixes, auto_class=auto_class)
         tokenizer = load_tokenizer(model_dir)
+        if tokenizer.pad_token is None:  # GPT-2 and its kin: what pads is masked, so that any token will do
+            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+        if getattr(model.config, "pad_token_id", None) is None:
+            model.config.pad_token_id = tokenizer.pad_token_id
         return cls(tokenizer=tokenizer, model=model, max_length=text_length(tokenizer, model.config))
 
     def tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None, **options: Any) -> Any:

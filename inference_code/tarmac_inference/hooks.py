@@ -5,42 +5,21 @@ transform_fn in their place. Each may take one more argument, `context`. What is
 """
 
 import importlib.util
-import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import answers, payloads
 from .backends import Outcome, Request, as_fault
+from .contexts import ARGUMENTS, Context, takes_context
 from .faults import CallerFault, Fault, LoadError
 from .media import ANY, JSON, accepted, parse_media_type
 
-ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2, "transform_fn": 4}
-"""How many arguments each hook takes, `context` not counted."""
-
 _TEXT_TYPES = (JSON, "text/csv")
 """Bodies of these types reach a hook as str, as they do under the toolkit; all others as bytes."""
-
-
-@dataclass
-class Context:
-    """The `context` of a hook, with what code in the wild reads from it and sets on it."""
-
-    system_properties: dict[str, Any]
-    request_headers: dict[str, str] = field(default_factory=dict)
-    response_content_type: str | None = None
-
-    def get_request_header(self, _index: int, name: str) -> str | None:
-        """Read one header of the request."""
-        return self.request_headers.get(name.lower())
-
-    def set_response_content_type(self, _index: int, content_type: str) -> None:
-        """Say what the answer is, in place of what was accepted."""
-        self.response_content_type = content_type
 
 
 def load_hooks(model_dir: Path) -> "HookBackend | None":
@@ -81,7 +60,7 @@ class HookBackend:
         self._hooks = {name: getattr(module, name) for name in ARGUMENTS if callable(getattr(module, name, None))}
         if "transform_fn" in self._hooks and self._hooks.keys() & {"input_fn", "predict_fn", "output_fn"}:
             raise LoadError("code/inference.py has transform_fn together with input_fn, predict_fn or output_fn")
-        self._takes_context = {name: _takes_context(name, hook) for name, hook in self._hooks.items()}
+        self._takes_context = {name: takes_context(name, hook) for name, hook in self._hooks.items()}
         self._model = self._load(model_dir)
 
     def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
@@ -143,23 +122,6 @@ class HookBackend:
     def _call(self, name: str, *arguments: Any) -> Any:
         extra = (self._context,) if self._takes_context.get(name) else ()
         return self._hooks[name](*arguments, *extra)
-
-
-def _takes_context(name: str, hook: Callable[..., Any]) -> bool:
-    """Count a hook's arguments. Raises LoadError when they are neither with `context` nor without."""
-    expected = ARGUMENTS[name]
-    parameters = inspect.signature(hook).parameters.values()
-    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
-        return False
-    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    required = [one for one in positional if one.default is one.empty]
-    if len(required) > expected + 1 or len(positional) < expected:
-        raise LoadError(
-            f"code/inference.py's {name} takes {len(positional)} arguments; it must take {expected}, or "
-            f"{expected + 1} with context"
-        )
-    has_context = len(positional) > expected
-    return has_context and (positional[expected].name == "context" or len(required) > expected)
 
 
 def _predict(payload: Any, model: Any) -> Any:

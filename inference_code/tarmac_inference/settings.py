@@ -14,7 +14,7 @@ class Settings:
 
     Attributes:
         model_dir: The unpacked archive (SM_MODEL_DIR).
-        threads: Threads of torch (TARMAC_THREADS); None lets the model's size decide.
+        threads: Threads of torch (TARMAC_THREADS, or OMP_NUM_THREADS above 1); None lets the model's size decide.
         timeout_s: Seconds a batch may take before its callers are told so (TARMAC_TIMEOUT_S).
         max_waiting: Requests that may wait for the model (TARMAC_MAX_WAITING).
         max_body_bytes: The largest request body (TARMAC_MAX_BODY_BYTES).
@@ -33,12 +33,20 @@ class Settings:
         """Read the environment. Raises LoadError, naming the variable that makes no sense."""
         return cls(
             model_dir=Path(environment.get("SM_MODEL_DIR", str(cls.model_dir))),
-            threads=int(_number(environment, "TARMAC_THREADS", 1)) if "TARMAC_THREADS" in environment else None,
+            threads=_threads(environment),
             timeout_s=_number(environment, "TARMAC_TIMEOUT_S", cls.timeout_s),
             max_waiting=int(_number(environment, "TARMAC_MAX_WAITING", cls.max_waiting)),
             max_body_bytes=int(_number(environment, "TARMAC_MAX_BODY_BYTES", cls.max_body_bytes)),
             has_request_log=environment.get("TARMAC_LOG_REQUESTS", "") == "1",
         )
+
+
+def _threads(environment: Mapping[str, str]) -> int | None:
+    """An OMP_NUM_THREADS of 1 is what containers set for everybody: it is no wish."""
+    if "TARMAC_THREADS" in environment:
+        return int(_number(environment, "TARMAC_THREADS", 1))
+    count = environment.get("OMP_NUM_THREADS", "1")
+    return int(count) if count.isdecimal() and int(count) > 1 else None
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,10 +12,10 @@ from rich.text import Text
 from tarmac.cli.options import json_option
 from tarmac.cli.screen import err, is_json, out, print_json, spinner
 from tarmac.cli.stage_options import account_options, stage_option
-from tarmac.stack.accounts import open_account
+from tarmac.stack.accounts import Account, open_account
 from tarmac.stack.artifacts import Artifacts, default_bucket
-from tarmac.stack.deployment import ChangeSet, carry_out, propose, settle
-from tarmac.stack.errors import StackError
+from tarmac.stack.deployment import ChangeSet, carry_out, discard, propose, settle
+from tarmac.stack.packaging import Package
 from tarmac.stack.packaging import package as make_package
 from tarmac.stack.stacks import Stack, StackEvent, StackState
 from tarmac.stack.stages import Stage
@@ -43,16 +44,47 @@ def deploy(
     """Bring a stage of Tarmac to AWS, or up to date. Run again after an interruption: it goes on."""
     parameters = read_settings(settings)
     account = open_account(profile=profile, region=region)
+    bring(
+        account,
+        stage,
+        parameters=parameters,
+        token=secrets.token_urlsafe(TOKEN_BYTES) if new_token else None,
+        artifacts_bucket=artifacts_bucket,
+        dry_run=dry_run,
+    )
+
+
+def bring(
+    account: Account,
+    stage: Stage,
+    *,
+    parameters: dict[str, str],
+    token: str | None = None,
+    artifacts_bucket: str | None = None,
+    dry_run: bool = False,
+    make: Callable[..., Package] = make_package,
+) -> None:
+    """Do what `tarmac deploy` does, in an account that is open already.
+
+    Args:
+        account: Where.
+        stage: Which.
+        parameters: The stack's, as far as they are to change.
+        token: A new bearer token to open the API with; only its digest is handed on.
+        artifacts_bucket: None for the account's own.
+        dry_run: Change nothing but the bucket of artefacts.
+        make: Makes the package.
+    """
     stack = Stack(account.clients("cloudformation"), stage.stack_name)
     say(f"account {account.account_id}, region {account.region}, stack {stack.name}")
     state = settle(stack, show)
-    token = secrets.token_urlsafe(TOKEN_BYTES) if new_token else None
+    parameters = dict(parameters)
     if token is not None:
         parameters["TokenSha256"] = with_token(token, parameters, state)
     if state is None:
         parameters.setdefault("AppName", stage.app_name)
     with tempfile.TemporaryDirectory(prefix="tarmac-deploy-") as scratch, spinner("packaging"):
-        made = make_package(Path(scratch), region=account.region)
+        made = make(Path(scratch), region=account.region)
         artifacts = Artifacts(account, artifacts_bucket or default_bucket(account))
         artifacts.prepare()
         key = artifacts.put_bundle(made.bundle)
@@ -62,6 +94,7 @@ def deploy(
         proposed = propose(stack, state, template=template, template_url=url, parameters=parameters, tags=stage.tags)
     show_changes(proposed)
     if dry_run:
+        discard(proposed)
         return
     if proposed.name is not None:
         state = finish(proposed, stage)
@@ -137,8 +170,6 @@ def show_changes(proposed: ChangeSet) -> None:
 def show_result(stage: Stage, state: StackState, token: str | None) -> None:
     """Print where everything is, and how to get in."""
     outputs = state.outputs
-    if "EndpointURL" not in outputs:
-        raise StackError(f"the stack is {state.status}, but has no EndpointURL", fix="see its outputs in the console")
     closed = not state.parameters.get("TokenSha256")
     if is_json():
         print_json(
@@ -146,8 +177,10 @@ def show_result(stage: Stage, state: StackState, token: str | None) -> None:
         )
         return
     screen = out()
-    screen.print(f"URL     {outputs['EndpointURL']}")
-    screen.print(f"upload  {outputs['UploadUri']}", markup=False)
+    screen.print(f"URL     {outputs.get('EndpointURL', 'see the outputs of the stack ' + stage.stack_name)}")
+    screen.print(
+        f"upload  {outputs.get('UploadUri', 'see the outputs of the stack ' + stage.stack_name)}", markup=False
+    )
     if token is not None:
         screen.print(f"token   {token}", markup=False)
         screen.print("        shown this once: only its SHA-256 is in AWS")

@@ -21,7 +21,11 @@ from chalicelib.names import DROPS_PREFIX, model_of_drop_key
 from tarmac.cli.engine import Engine, aws_refusals, find_address
 from tarmac.cli.options import json_option, state_option
 from tarmac.cli.screen import is_json, out, print_json, table
+from tarmac.cli.stage_doctor import examine_stage
+from tarmac.cli.stage_options import account_options, as_stage
 from tarmac.local.state_dir import StateDir
+from tarmac.stack.accounts import open_account
+from tarmac.stack.stages import Stage
 
 DEPENDENCIES = ("boto3", "chalice", "moto", "httpx", "psutil", "uvicorn", "starlette", "torch", "transformers")
 FREE_BYTES_WANTED = 2_000_000_000
@@ -49,9 +53,17 @@ class Finding:
 
 @click.command()
 @state_option
+@click.option("--stage", callback=as_stage, help="Look over this stage in AWS instead of this machine.")
+@account_options
+@click.option("--redrive", is_flag=True, help="With --stage: send its dead letters to the queue again.")
 @json_option
-def doctor(state: Path) -> None:
-    """Check what Tarmac needs here: Python, libraries, disk, ports, the engine, the environment."""
+def doctor(*, state: Path, stage: Stage | None, profile: str | None, region: str | None, redrive: bool) -> None:
+    """Check what Tarmac needs here: Python, libraries, disk, ports, the engine, the environment. Or a stage in AWS."""
+    if stage is not None:
+        examine_stage(open_account(profile=profile, region=region), stage, is_redrive=redrive)
+        return
+    if redrive:
+        raise click.UsageError("--redrive needs --stage")
     findings = [finding for examine in (_machine, _state, _engine, _environment) for finding in examine(state)]
     if is_json():
         print_json({"findings": [asdict(finding) for finding in findings]})

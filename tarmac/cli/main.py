@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from chalicelib.errors import TarmacError
-from tarmac.cli import asking, doctor, models, packing, running
+from tarmac.cli import asking, deploy, destroy, doctor, models, packing, running
 from tarmac.cli.screen import print_error
 
 
@@ -52,6 +52,9 @@ for command in (
     models.sleep,
     models.wake,
     models.rm,
+    deploy.package,
+    deploy.deploy,
+    destroy.destroy,
     doctor.doctor,
 ):
     commands.add_command(command)

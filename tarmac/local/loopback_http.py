@@ -10,6 +10,7 @@ import os
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterable
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
@@ -17,6 +18,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY, should_preserve_original_header_name
+
+from tarmac.local.request_bodies import Body, BodyTruncated
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -33,76 +36,6 @@ class PortInUse(Exception):
     def __init__(self, port: int) -> None:
         super().__init__(f"port {port} on 127.0.0.1 is in use")
         self.port = port
-
-
-class BodyTruncated(ConnectionError):
-    """The client went away before it had sent the whole body: there is nobody left to answer."""
-
-
-class Body(io.RawIOBase):
-    """The request's body, read forward once; says "100 Continue" when first read, where the client waits for that."""
-
-    def __init__(self, source: Any, *, length: int | None, on_first_read: Callable[[], None]) -> None:
-        """*length* in bytes; None: chunked."""
-        self._source = source
-        self._left = length if length is not None else 0
-        self._is_chunked = length is None
-        self._is_ended = length == 0
-        self._on_first_read: Callable[[], None] | None = on_first_read
-
-    @property
-    def is_ended(self) -> bool:
-        """Whether all of it has been read."""
-        return self._is_ended
-
-    @property
-    def is_started(self) -> bool:
-        """Whether any of it has been asked for."""
-        return self._on_first_read is None
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        """Fill some of *buffer*; 0 at the end. Raises BodyTruncated when the client went away before that."""
-        if self._is_ended:
-            return 0
-        if self._on_first_read is not None:
-            self._on_first_read()
-            self._on_first_read = None
-        if self._is_chunked and self._left == 0:
-            self._left = self._next_chunk_size()
-            if self._left == 0:
-                self._is_ended = True
-                return 0
-        count: int = self._source.readinto(memoryview(buffer)[: self._left])
-        if not count:
-            raise BodyTruncated("the body ended early")
-        self._left -= count
-        if self._left == 0:
-            if self._is_chunked:
-                self._source.readline(8)
-            else:
-                self._is_ended = True
-        return count
-
-    def _next_chunk_size(self) -> int:
-        line = self._source.readline(1024)
-        try:
-            size = int(line.split(b";")[0], 16)
-        except ValueError:
-            raise BodyTruncated("a chunk has no size") from None
-        if size == 0:
-            while self._source.readline(65537).strip():
-                continue  # trailers of the transfer encoding: nobody here uses them
-        return size
-
-    def drain(self, at_most_bytes: int) -> None:
-        """Read and drop what is left, up to a limit."""
-        buffer = bytearray(1 << 16)
-        while not self._is_ended and at_most_bytes > 0:
-            at_most_bytes -= self.readinto(buffer)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -301,7 +234,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self._thread.start()
 
     def stop(self, *, patience_s: float = 5.0) -> None:
-        """Close the port, hang up on everybody, and wait up to *patience_s* seconds for each thread to end."""
+        """Close the port, hang up on everybody, and wait up to *patience_s* seconds for the threads to end."""
         if self._thread is not None:
             self.shutdown()
             self._thread.join()
@@ -311,8 +244,9 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         for connection in open_now:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + patience_s
         for thread in open_now.values():
-            thread.join(timeout=patience_s)
+            thread.join(timeout=max(deadline - time.monotonic(), 0))
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection its thread."""

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, unquote
 
 from moto.s3.exceptions import NoSuchUpload, S3ClientError
 
-from tarmac.local.loopback_http import Body, Environ, StartResponse
+from tarmac.local.loopback_http import Environ, StartResponse
+from tarmac.local.request_bodies import Body
 from tarmac.local.s3_backend import LocalS3
 from tarmac.local.s3_http import STAGED, refuse, respond
 from tarmac.local.uploads import AwsChunked, is_aws_chunked, stage

@@ -11,8 +11,9 @@ from typing import Any
 from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from tarmac.local.loopback_http import BodyTruncated, Environ, LoopbackServer, PortInUse, StartResponse
+from tarmac.local.loopback_http import Environ, LoopbackServer, PortInUse, StartResponse
 from tarmac.local.refusals import operation_of, refuse
+from tarmac.local.request_bodies import BodyTruncated
 
 __all__ = ["PortInUse", "Route", "Server"]
 

@@ -53,16 +53,6 @@ class Artifacts:
         s3.create_bucket(Bucket=self.bucket, **({"CreateBucketConfiguration": where} if where else {}))
         closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
-        arn = f"arn:{self.account.partition}:s3:::{self.bucket}"
-        only_tls = {
-            "Sid": "OnlyOverTls",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [arn, f"{arn}/*"],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-        s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [only_tls]}))
 
     def put_bundle(self, bundle: Path) -> str:
         """Upload the bundle, and return its key."""

@@ -125,11 +125,20 @@ def propose(
             return ChangeSet(stack, None, (), is_first=False)
         if state is None:
             # Nothing but a name was made; it goes, so that nothing half-made is left.
-            with explained():
-                stack.cloudformation.delete_stack(StackName=stack.name)
+            discard(ChangeSet(stack, None, (), is_first=True))
         fact, fix = explain_reason(reason or "CloudFormation gives no reason")
         raise DeploymentFailed(f"CloudFormation refuses the change: {fact}", fix=fix)
     return ChangeSet(stack, name, tuple(_change(one) for one in raw.get("Changes", ())), is_first=state is None)
+
+
+def discard(change_set: ChangeSet) -> None:
+    """Take a proposal back, with the stack in name only that the first one makes."""
+    stack = change_set.stack
+    if change_set.name is not None:
+        _delete_change_set(stack, change_set.name)
+    if change_set.is_first:
+        with explained():
+            stack.cloudformation.delete_stack(StackName=stack.name)
 
 
 def carry_out(change_set: ChangeSet, told: Told) -> StackState:

@@ -4,7 +4,7 @@ The order matters. The functions are stopped, so that nobody wakes what is put t
 while their last resorts still stand behind them; then the stack. Each step may be interrupted and done again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +58,17 @@ class Destruction:
             raise StackError(
                 f"the stack {self.stack.name} is being changed ({state.status})", fix="wait until that has ended"
             )
-        if state is not None:
-            self._stop_functions(state)
+        resources = self.stack.resources()
+        self._stop_functions(resources)
         self._delete_endpoints(running)
-        kept = self._kept(state)
+        kept = self._kept(resources)
         if state is not None:
             self._delete_stack(state, told)
         self._delete_records()
         return kept
 
-    def _stop_functions(self, state: StackState) -> None:
-        functions = [state.outputs[name] for name in ("LookFunction", "SweepFunction") if name in state.outputs]
-        for name in functions:
+    def _stop_functions(self, resources: Mapping[str, str]) -> None:
+        for name in filter(None, (resources.get("Look"), resources.get("Sweep"))):
             self.say(f"stopping {name}")
             try:
                 self.account.clients("lambda").put_function_concurrency(
@@ -129,9 +128,9 @@ class Destruction:
                         if {"Key": TAG_APP, "Value": self.app} in tags:
                             yield raw[name]
 
-    def _kept(self, state: StackState | None) -> tuple[Kept, ...]:
+    def _kept(self, resources: Mapping[str, str]) -> tuple[Kept, ...]:
         kept = []
-        bucket = (state.outputs if state else {}).get("BucketName")
+        bucket = resources.get("DropBucket")
         if bucket:
             kept.append(
                 Kept(
@@ -149,12 +148,12 @@ class Destruction:
                 "aws logs delete-log-group --log-group-name NAME",
             )
         )
-        if (state.parameters if state else {}).get("ApiAccessLogs") == "with-own-role":
+        if resources.get("ApiLogsRole"):
             kept.append(
                 Kept(
                     "role",
-                    "API Gateway's role for logs",
-                    "one setting for all APIs of the region; others may rely on it",
+                    resources["ApiLogsRole"],
+                    "API Gateway writes its logs with it, those of all APIs of the region; others may rely on it",
                     "aws iam delete-role, once aws apigateway get-account names another",
                 )
             )

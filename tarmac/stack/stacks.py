@@ -92,6 +92,18 @@ class Stack:
             parameters={one["ParameterKey"]: one.get("ParameterValue", "") for one in raw.get("Parameters", ())},
         )
 
+    def resources(self) -> dict[str, str]:
+        """What the stack is made of: physical names by logical ones. Empty when there is no stack."""
+        try:
+            pages = list(self.cloudformation.get_paginator("list_stack_resources").paginate(StackName=self.name))
+        except ClientError as exc:
+            if "does not exist" in str(exc):
+                return {}
+            with explained():
+                raise
+        rows = [row for page in pages for row in page["StackResourceSummaries"]]
+        return {row["LogicalResourceId"]: row.get("PhysicalResourceId", "") for row in rows}
+
     def last_event_id(self) -> str | None:
         """Where the history ends now."""
         return next((event.event_id for event in self._newest_first(self.name)), None)

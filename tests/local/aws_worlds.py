@@ -157,7 +157,12 @@ def aws_cli(url: str, *words: str, check: bool = True) -> subprocess.CompletedPr
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
     done = subprocess.run(
-        [Path(sys.executable).parent / "aws", *words], env=environ, capture_output=True, text=True, timeout=120
+        [Path(sys.executable).parent / "aws", *words],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if check:
         assert done.returncode == 0, done.stderr + done.stdout

@@ -300,7 +300,8 @@ def test_a_model_put_to_sleep_is_woken_by_a_question_and_by_hand(tmp_path: Path)
 
 
 def put_to_sleep(state: Path) -> Ran:
-    """Ask until it sleeps: a use in the same second outweighs the wish."""
+    """Ask until it sleeps. S3 tells whole seconds only, and of a use and a wish in the same second the use wins."""
+    time.sleep(1.1)
     return until(lambda: ran if (ran := at(state, "sleep", "echo", "--wait", "--json")).code == 0 else None)
 
 

@@ -152,7 +152,13 @@ def run(code: str, *arguments: str, home: Path) -> Any:
         (home / ".aws" / name).write_text(PROFILE)
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), **HOSTILE}
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

@@ -457,6 +457,12 @@ def test_a_full_disk_is_said_plainly_and_leaves_nothing(tmp_path: Path) -> None:
     assert len(list((state / "objects").iterdir())) == 1
 
 
+def put_until_it_breaks(world: World) -> None:
+    for number in range(10_000):
+        body = f"{number % 10}".encode() * 300_000
+        world.s3.put_object(Bucket="killed", Key=f"k{number % 3}", Body=body)
+
+
 def test_a_kill_at_any_moment_leaves_the_old_object_or_the_new(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with embedded_process(state) as (world, _):
@@ -466,9 +472,7 @@ def test_a_kill_at_any_moment_leaves_the_old_object_or_the_new(tmp_path: Path) -
         with embedded_process(state) as (world, process):
             threading.Timer(delay_s, process.send_signal, [signal.SIGKILL]).start()
             with pytest.raises((ConnectionClosedError, EndpointConnectionError, HTTPClientError)):
-                for number in range(10_000):
-                    body = f"{number % 10}".encode() * 300_000
-                    world.s3.put_object(Bucket="killed", Key=f"k{number % 3}", Body=body)
+                put_until_it_breaks(world)
             process.wait()
         with embedded_process(state) as (world, _):
             for one in world.s3.list_objects_v2(Bucket="killed").get("Contents", ()):

@@ -297,7 +297,7 @@ def test_tarmacs_own_code_in_the_archive_is_served_in_batches_all_the_same(senti
 
 
 def test_the_hooks_give_the_toolkit_the_same_answers(server: ModelServer, sentiment_dir: Path, tmp_path: Path) -> None:
-    """As the container's toolkit calls them: model_dir/code on sys.path, text for JSON, an accept header, no context."""
+    """As the container's toolkit calls them: model_dir/code on sys.path, text for JSON, no context."""
     packed = _with_own_code(sentiment_dir, tmp_path / "packed")
     script = (
         "import sys; sys.path.insert(0, sys.argv[1] + '/code')\n"

@@ -191,3 +191,17 @@ def test_a_users_print_and_log_reach_the_servers_log(serve_code: Serve) -> None:
 
     assert "loading my way" in server.log.read_text()
     assert json.loads(server.log.read_text().splitlines()[-1])["event"] == "ready"
+
+
+def test_a_models_own_failure_is_logged_with_its_place_and_without_its_message(serve_code: Serve) -> None:
+    server = serve_code(
+        "def model_fn(model_dir): return None\ndef predict_fn(data, model):\n    raise RuntimeError(data['inputs'])\n"
+    )
+
+    response = server.ask({"inputs": "secretword"})
+    logged = json.loads(server.log.read_text().splitlines()[-1])
+
+    assert (response.status_code, response.json()["error"]) == (500, "the model failed: RuntimeError: secretword")
+    assert (logged["status"], logged["error"]) == (500, "RuntimeError")
+    assert logged["at"][-1].endswith("inference.py:3 predict_fn")
+    assert "secretword" not in server.log.read_text()

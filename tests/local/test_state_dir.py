@@ -1,8 +1,9 @@
 """The state directory: one engine at a time, one token for life, and a record that is never half written."""
 
-import multiprocessing
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,27 +21,17 @@ def test_the_token_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -
     assert stat.S_IMODE(state.token_path.stat().st_mode) == 0o600
 
 
-def _lock_in_another_process(path: Path, outcome: "multiprocessing.Queue[str]") -> None:
-    try:
-        StateDir(path).lock()
-    except StateInUse as exc:
-        outcome.put(exc.message)
-    else:
-        outcome.put("locked")
-
-
 def test_a_second_process_is_told_who_holds_the_lock(tmp_path: Path) -> None:
     state = StateDir(tmp_path)
     state.lock()
-    context = multiprocessing.get_context("spawn")
-    outcome: multiprocessing.Queue[str] = context.Queue()
+    code = (
+        "import sys, pathlib; from tarmac.local.state_dir import StateDir; StateDir(pathlib.Path(sys.argv[1])).lock()"
+    )
 
-    other = context.Process(target=_lock_in_another_process, args=(tmp_path, outcome))
-    other.start()
-    message = outcome.get(timeout=20)
-    other.join()
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
 
-    assert f"pid {os.getpid()}" in message
+    assert done.returncode == 1
+    assert f"StateInUse: another tarmac up (pid {os.getpid()}) is using {tmp_path}" in done.stderr
     state.unlock()
 
 

@@ -1,0 +1,32 @@
+"""What the environment says about serving."""
+
+from pathlib import Path
+
+import pytest
+
+from inference_code.tarmac_inference.faults import LoadError
+from inference_code.tarmac_inference.settings import Settings
+
+
+def test_nothing_said_is_the_container_contract() -> None:
+    assert Settings.read({}) == Settings(model_dir=Path("/opt/ml/model"), threads=None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "threads"),
+    [
+        ({"TARMAC_THREADS": "1"}, 1),
+        ({"TARMAC_THREADS": "3", "OMP_NUM_THREADS": "2"}, 3),
+        ({"OMP_NUM_THREADS": "2"}, 2),
+        ({"OMP_NUM_THREADS": "1"}, None),
+        ({"OMP_NUM_THREADS": "4,2"}, None),
+    ],
+)
+def test_threads_are_a_wish_or_left_to_the_models_size(environment: dict[str, str], threads: int | None) -> None:
+    assert Settings.read(environment).threads == threads
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
+def test_a_number_that_makes_no_sense_names_its_variable(value: str) -> None:
+    with pytest.raises(LoadError, match="TARMAC_TIMEOUT_S"):
+        Settings.read({"TARMAC_TIMEOUT_S": value})

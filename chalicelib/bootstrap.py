@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib.aws.buckets import Bucket
 from chalicelib.aws.drops import S3Drops
 from chalicelib.aws.endpoints import SageMakerEndpoints
+from chalicelib.aws.last_resorts import SchedulerLastResorts
 from chalicelib.aws.looks import SqsLooks
 from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.metrics import CloudWatchMetrics
@@ -20,7 +21,7 @@ from chalicelib.door import DoorRules
 from chalicelib.executor import Executor
 from chalicelib.looker import Looker
 from chalicelib.planner import PlanRules
-from chalicelib.ports import Clock, Drops, Endpoints, Looks, Marks, Metrics, Releases, Runtime
+from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Looks, Marks, Metrics, Releases, Runtime
 from chalicelib.proxy import Proxy
 from chalicelib.settings import Settings
 from chalicelib.sweeper import Sweeper
@@ -60,6 +61,7 @@ class World:
     metrics: Metrics
     looks: Looks
     clock: Clock
+    last_resorts: LastResorts | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,10 @@ def aws_world(settings: Settings) -> World:
     """Put AWS, or whatever AWS_ENDPOINT_URL names, behind every port."""
     clients = Clients(settings.region)
     bucket = Bucket(clients.lazily("s3"), settings.bucket)
-    sagemaker = clients.lazily("sagemaker")
+    # A DeleteEndpoint must have arrived, tries and waits and all, within 30 s: docs/decisions/0005-sleep-protocol.md.
+    sagemaker = clients.lazily(
+        "sagemaker", connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
+    )
     runtime = clients.lazily("sagemaker-runtime", read_timeout=INVOKE_TIMEOUT_S, retries={"total_max_attempts": 1})
     return World(
         drops=S3Drops(bucket),
@@ -124,7 +129,16 @@ def aws_world(settings: Settings) -> World:
         metrics=CloudWatchMetrics(clients.lazily("cloudwatch")),
         looks=SqsLooks(clients.lazily("sqs"), settings.queue_url),
         clock=SystemClock(),
+        last_resorts=_last_resorts(settings, clients),
     )
+
+
+def _last_resorts(settings: Settings, clients: Clients) -> LastResorts | None:
+    if settings.last_resort_group is None or settings.last_resort_role_arn is None:
+        return None
+    scheduler = clients.lazily("scheduler")
+    group, role_arn = settings.last_resort_group, settings.last_resort_role_arn
+    return SchedulerLastResorts(scheduler, group, role_arn, settings.last_resort_after_s)
 
 
 def build(settings: Settings, world: World | None = None) -> Application:
@@ -137,12 +151,14 @@ def build(settings: Settings, world: World | None = None) -> Application:
         idle_floor_s=settings.idle_floor_s,
     )
     rules = PlanRules(settings.app, settings.idle_after_s, settings.releases_kept)
-    executor = Executor(at.drops, at.releases, at.marks, at.endpoints, at.clock, door_rules)
+    executor = Executor(at.drops, at.releases, at.marks, at.endpoints, at.clock, door_rules, at.last_resorts)
     looker = Looker(at.drops, at.releases, at.marks, at.endpoints, executor, at.clock, rules)
     return Application(
         settings=settings,
         looker=looker,
-        sweeper=Sweeper(at.drops, at.releases, at.marks, at.endpoints, at.metrics, looker, at.clock, settings.app),
+        sweeper=Sweeper(
+            at.drops, at.releases, at.marks, at.endpoints, at.metrics, looker, at.clock, settings.app, at.last_resorts
+        ),
         proxy=Proxy(
             looker=looker,
             releases=at.releases,

@@ -26,7 +26,7 @@ from chalicelib.actions import (
 from chalicelib.door import DoorRules, inspect, refuse_name
 from chalicelib.errors import AlreadyExists, Changed, InProgress, NotFound, QuotaExceeded, Unavailable
 from chalicelib.names import name_problem
-from chalicelib.ports import Clock, Drops, Endpoints, Marks, Releases
+from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Marks, Releases
 from chalicelib.reports import Report, refusal_sentence
 from chalicelib.state import Drop, Failure
 from chalicelib.telemetry import count, logger
@@ -55,6 +55,8 @@ class Executor:
     endpoints: Endpoints
     clock: Clock
     door_rules: DoorRules
+    last_resorts: LastResorts | None = None
+    """None where nothing costs money for ever: on a laptop."""
 
     def execute(self, action: Action) -> Outcome:  # noqa: C901, PLR0912  # one case per action, by design
         """Carry out one action.
@@ -150,12 +152,17 @@ class Executor:
                 continue
             earlier = self.releases.read_report(drop.model, record.release)
             if earlier is not None and earlier.sha256 == report.sha256 and earlier.plan == report.plan:
+                # Pinned anew all the same: when a release was pinned last tells which one to fall back to.
+                self.releases.pin(drop, earlier.release)
                 return replace(report, same_as=earlier.release)
         self.releases.pin(drop)
         return report
 
     def _create_endpoint(self, action: CreateEndpoint) -> None:
         facts = {"model": action.model, "release": action.release}
+        if self.last_resorts is not None:
+            # First: there must be no moment in which the endpoint runs and nothing would ever end it.
+            self.last_resorts.ensure(action.name, now=self.clock.now())
         try:
             self.endpoints.create(action.name, action.config_name, model=action.model, release=action.release)
         except AlreadyExists:

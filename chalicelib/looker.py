@@ -99,7 +99,8 @@ class Looker:
 
     def _report(self, drop: Drop, records: tuple[ReleaseRecord, ...]) -> Report | None:
         record = _record(records, drop.release)
-        if record is None or record.reported_at is None:
+        if record is None or record.reported_at is None or record.reported_at < drop.dropped_at:
+            # Dropped again, as it was: checked and pinned anew, so that it is the newest one to fall back to.
             return None
         report = self.releases.read_report(drop.model, drop.release)
         if report is None or not report.is_accepted:

@@ -122,6 +122,8 @@ def failed_release(desired: Desired, actual: Actual, rules: PlanRules) -> Releas
         if record is not None and (record.failed_at is None or record.release == target.release):
             return record.release
         return None
+    if desired.failure is not None and desired.failure.endpoint_modified_at == endpoint.modified_at:
+        return None  # This very roll-back is written down already, for the drop's own release.
     config = release_name(rules.app, desired.model, target.release)
     was_tried = config in actual.endpoint_configs and endpoint.modified_at > actual.endpoint_configs[config]
     if endpoint.config_name != config and endpoint.failure_reason and was_tried:

@@ -64,8 +64,11 @@ class Releases(Protocol):
     def list_all(self) -> Mapping[ModelName, tuple[ReleaseRecord, ...]]:
         """Every release of every model, from one listing."""
 
-    def pin(self, drop: Drop) -> None:
-        """Copy the drop's archive server-side to its release. Raises Changed or NotFound when the drop moved on."""
+    def pin(self, drop: Drop, release: ReleaseId | None = None) -> None:
+        """Copy the drop's archive server-side to its own release, or to the one whose bytes it repeats.
+
+        Raises Changed or NotFound when the drop moved on.
+        """
 
     def archive_uri(self, model: ModelName, release: ReleaseId) -> str:
         """The s3:// address of the pinned copy."""
@@ -194,6 +197,16 @@ class Metrics(Protocol):
         Returns:
             By endpoint name: the sum, or None where anything is missing, incomplete, or without proof of sight.
         """
+
+
+class LastResorts(Protocol):
+    """What deletes an endpoint when nobody has pushed its deletion ahead for long: docs/dead-mans-switch.md."""
+
+    def ensure(self, endpoint: str, *, now: datetime) -> None:
+        """Make the endpoint's last resort, or push it ahead. *now* is aware UTC."""
+
+    def push(self, endpoint: str, *, now: datetime) -> bool:
+        """Push an existing one ahead; False when the endpoint has none."""
 
 
 class Looks(Protocol):

@@ -93,7 +93,7 @@ class Proxy:
             BadRequest: A header that SageMaker cannot take.
         """
         if name_problem(raw_name) is not None:
-            raise self._nothing_called(raw_name)
+            raise self.why_not(self._looker.desired(ModelName(raw_name)))
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge(
                 f"the body has {len(body):,} bytes; SageMaker takes {MAX_BODY_BYTES:,}",

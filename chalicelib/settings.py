@@ -46,11 +46,16 @@ class Settings:
     expected_start_s: float = 240.0
     """How long a start takes, as far as is known before this model's first one."""
     releases_kept: int = 3
-
-    @property
-    def touch_ceiling_s(self) -> float:
-        """The longest a process may serve a model without writing down the use: see docs/decisions/0003-sleep.md."""
-        return 60.0
+    subnets: tuple[str, ...] = ()
+    """Where the models' containers live; with *security_groups*. Empty: in SageMaker's own network."""
+    security_groups: tuple[str, ...] = ()
+    endpoints_max: int | None = None
+    """How many endpoints may be there at a time; None for no limit of our own."""
+    last_resort_group: str | None = None
+    """EventBridge Scheduler's group of last resorts; None, or no role, for none. See docs/dead-mans-switch.md."""
+    last_resort_role_arn: str | None = None
+    last_resort_after_s: float = 43200.0
+    """A running endpoint that no sweep has looked after for so long is deleted."""
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -93,7 +98,19 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         instance_type=environ.get("TARMAC_INSTANCE_TYPE") or "ml.m5.large",
         expected_start_s=finite_s("TARMAC_EXPECTED_START", "4m"),
         releases_kept=_positive_int(environ, "TARMAC_RELEASES_KEPT", 3),
+        subnets=_listed(environ, "TARMAC_SUBNETS"),
+        security_groups=_listed(environ, "TARMAC_SECURITY_GROUPS"),
+        endpoints_max=_positive_int(environ, "TARMAC_MAX_ENDPOINTS", 1)
+        if environ.get("TARMAC_MAX_ENDPOINTS")
+        else None,
+        last_resort_group=environ.get("TARMAC_LAST_RESORT_GROUP") or None,
+        last_resort_role_arn=environ.get("TARMAC_LAST_RESORT_ROLE_ARN") or None,
+        last_resort_after_s=finite_s("TARMAC_LAST_RESORT_AFTER", "12h"),
     )
+
+
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(environ.get(name, "").replace(",", " ").split())
 
 
 def _positive_int(environ: Mapping[str, str], name: str, default: int) -> int:

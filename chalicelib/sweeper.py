@@ -10,7 +10,7 @@ from chalicelib.executor import Outcome
 from chalicelib.looker import Looker
 from chalicelib.names import VARIANT_NAME, ModelName, endpoint_name, model_of_endpoint
 from chalicelib.planner import idle_after_s
-from chalicelib.ports import Clock, Drops, Endpoints, Marks, Metrics, Releases
+from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Marks, Metrics, Releases
 from chalicelib.state import Drop, EndpointStatus, EndpointSummary, ReleaseRecord, Stamp, Usage
 from chalicelib.telemetry import count, logger
 
@@ -53,6 +53,7 @@ class Sweeper:
     looker: Looker
     clock: Clock
     app: str
+    last_resorts: LastResorts | None = None
 
     def sweep(self) -> Sweep:
         """Look at all models, heal what events have missed, and put idle ones to sleep."""
@@ -87,9 +88,22 @@ class Sweeper:
                         tally.slept.append(model)
                     elif isinstance(action, PutToSleep):
                         tally.kept[model] = outcome
+                self._push_last_resort(model, summaries)
             except Exception as exc:  # noqa: BLE001  # whatever one model brings about, the others are still looked at
                 tally.failed[model] = str(exc) or type(exc).__name__
                 logger.exception("the look failed", extra={"event": "look-failed", "model": model})
+
+    def _push_last_resort(self, model: ModelName, summaries: Mapping[ModelName, EndpointSummary]) -> None:
+        """Tell that this endpoint is looked after. One whose look fails is not, so that it ends some day."""
+        summary = summaries.get(model)
+        if self.last_resorts is None or summary is None or summary.status is EndpointStatus.DELETING:
+            return
+        now = self.clock.now()
+        if self.last_resorts.push(summary.name, now=now):
+            return
+        endpoint = self.endpoints.find(summary.name)
+        if endpoint is not None and endpoint.is_owned:
+            self.last_resorts.ensure(summary.name, now=now)
 
     def _due(self, summaries: Mapping[ModelName, EndpointSummary]) -> set[ModelName]:
         """Tell from four listings which models a look could change: a sleeping thousand costs no call each."""

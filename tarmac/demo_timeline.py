@@ -144,6 +144,7 @@ class _Clock:
 
 _NEXT = """
 Next, with an engine of your own:
+  . .venv/bin/activate                           so that tarmac is on your path
   tarmac up                                      in one terminal; Ctrl-C stops it
   python -m examples.sentiment build/sentiment   in another: make the model ...
   tarmac push build/sentiment --name sentiment --wait

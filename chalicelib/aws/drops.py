@@ -15,6 +15,9 @@ from chalicelib.names import (
 from chalicelib.ports import ByteStream
 from chalicelib.state import Drop
 
+KEY_MAX_BYTES = 1024
+"""Source: S3's naming rules for object keys."""
+
 
 class S3Drops:
     """What people uploaded."""
@@ -24,6 +27,8 @@ class S3Drops:
 
     def find(self, model: ModelName) -> Drop | None:
         """See ports.Drops."""
+        if len(archive_key(model).encode()) > KEY_MAX_BYTES:
+            return None  # such a key cannot exist, and S3 would answer 400 instead of 404
         archive = self._bucket.find(archive_key(model))
         flat = self._bucket.find(flat_archive_key(model)) if "/" not in model else None
         toml = self._bucket.find(toml_key(model))

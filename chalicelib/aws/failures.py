@@ -63,6 +63,9 @@ TABLE: tuple[Row, ...] = (
     Row(Changed, "PreconditionFailed|412|ConditionalRequestConflict"),
     # SQS.
     Row(NotFound, r"AWS\.SimpleQueueService\.NonExistentQueue|QueueDoesNotExist"),
+    # EventBridge Scheduler.
+    Row(NotFound, "ResourceNotFoundException", None, "(Create|Update|Get|Delete)Schedule"),
+    Row(AlreadyExists, "ConflictException", None, "CreateSchedule"),
     # Everywhere.
     Row(Throttled, "Throttling|ThrottlingException|TooManyRequestsException|RequestLimitExceeded|SlowDown|429"),
     Row(Throttled, "RequestThrottled"),

@@ -47,9 +47,9 @@ class S3Releases:
         """See ports.Releases."""
         return _records(self._bucket.list(RELEASES_PREFIX))
 
-    def pin(self, drop: Drop) -> None:
+    def pin(self, drop: Drop, release: ReleaseId | None = None) -> None:
         """See ports.Releases."""
-        key = pinned_archive_key(drop.model, drop.release)
+        key = pinned_archive_key(drop.model, release or drop.release)
         self._bucket.copy(drop.archive_key, key, etag=drop.archive_etag, size_bytes=drop.size_bytes)
 
     def archive_uri(self, model: ModelName, release: ReleaseId) -> str:

@@ -1,6 +1,7 @@
 """Commands about models that are there: ls, status, plan, sweep, sleep, wake, rm."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -70,9 +71,12 @@ def _facts(view: View) -> list[tuple[str, str]]:
     facts = [("release", view["release"] or "-")]
     if view["dropped_release"] != view["release"]:
         facts.append(("dropped release", view["dropped_release"] or "-"))
+    facts.append(("endpoint", f"{endpoint['name']} {endpoint['status']}" if endpoint else "none: nothing is billed"))
+    if view["instance_type"] is None:  # nothing of this model can run: the checks below say why
+        facts.append(("dropped", ago(view["dropped_at"])))
+        return _with_failure(facts, endpoint)
     facts += [
-        ("endpoint", f"{endpoint['name']} {endpoint['status']}" if endpoint else "none: nothing is billed"),
-        ("instance", f"{view['instance_count'] or 1} x {view['instance_type']}" if view["instance_type"] else "-"),
+        ("instance", f"{view['instance_count'] or 1} x {view['instance_type']}"),
         ("price", f"{price(view['price_per_hour_usd'])} an hour while awake"),
         ("dropped", ago(view["dropped_at"])),
         ("used", ago(view["used_at"])),
@@ -80,6 +84,10 @@ def _facts(view: View) -> list[tuple[str, str]]:
         ("starts took", ", ".join(f"{seconds:.1f} s" for seconds in view["starts_s"]) or "-"),
         ("ask it", f"tarmac invoke {view['model']} TEXT   or   POST {view['invoke_path']}"),
     ]
+    return _with_failure(facts, endpoint)
+
+
+def _with_failure(facts: list[tuple[str, str]], endpoint: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     if endpoint and endpoint["failure_reason"]:
         facts.insert(1, ("failure", endpoint["failure_reason"]))
     return facts

@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 LOCK := requirements-dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check package bench lock clean
+.PHONY: help setup demo test test-transformers-4 check package bench lock clean
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv with the pinned dependencies and Tarmac itself
 
@@ -29,6 +29,9 @@ demo: setup ## See the whole life of a model, in under a minute
 test: setup ## Run every test
 	$(BIN)/python -m pytest
 
+test-transformers-4: setup ## Run the model server's tests on transformers 4.51
+	$(BIN)/python -m tests.other_transformers 4.51.3
+
 check: setup ## Lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,11 +39,11 @@ check: setup ## Lint, format, types, layers
 	$(BIN)/lint-imports
 
 package: setup ## Make the Lambda bundle and its template in build/package
-	AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(BIN)/chalice package build/package
+	$(BIN)/tarmac package --out build/package
 
 bench: setup ## Measure, each thing against a named peer
 	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "there are no benchmarks yet" >&2; exit 1; }
-	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python -m benchmarks.$$(basename $$each .py) || exit 1; done
 
 lock: ## Pin the newest versions that fit into requirements-dev.txt
 	@test -x $(BIN)/pip-compile || { echo "run: make setup" >&2; exit 1; }

@@ -8,8 +8,16 @@ from urllib.parse import unquote
 from chalice.app import CaseInsensitiveMapping, Chalice, Rate, Request, Response, SQSEvent
 
 from chalicelib.batches import look_at_each
-from chalicelib.responses import View, answering_errors, render_answer, render_json
-from chalicelib.settings import read_settings
+from chalicelib.responses import (
+    View,
+    answering_errors,
+    cors_headers,
+    render_answer,
+    render_json,
+    render_preflight,
+    wished_release,
+)
+from chalicelib.settings import read_cors_origin, read_settings
 from chalicelib.telemetry import logger
 from chalicelib.tokens import require_token
 
@@ -34,6 +42,14 @@ def accept_anything(event: Request, get_response: Callable[[Request], Response])
     if "accept" not in event.headers:
         event.headers = CaseInsensitiveMapping({**dict(event.headers), "accept": "*/*"})
     return get_response(event)
+
+
+@app.middleware("http")
+def let_one_origin_read(event: Request, get_response: Callable[[Request], Response]) -> Response:
+    """Tell browsers, with every answer, which other origin's pages may read it; none unless one is named."""
+    response = get_response(event)
+    response.headers.update(cors_headers(read_cors_origin()))
+    return response
 
 
 @app.middleware("all")
@@ -66,28 +82,28 @@ def guarded(view: View) -> View:
     return answering_errors(checked)  # type: ignore[return-value]  # same arguments, same answer
 
 
-@app.route("/health")
+@app.route("/health", content_types=["*/*"])
 @answering_errors
 def health() -> Response:
     """Tell that the application is there; needs no token."""
     return render_json({"ok": True})
 
 
-@app.route("/models")
+@app.route("/models", content_types=["*/*"])
 @guarded
 def list_models() -> Response:
     """Show every model."""
     return render_json({"models": application().views.models()})
 
 
-@app.route("/models/{name}")
+@app.route("/models/{name}", content_types=["*/*"])
 @guarded
 def show_model(name: str) -> Response:
     """Show one model, with its report and plan."""
     return render_json(application().views.model(name))
 
 
-@app.route("/models/{name}", methods=["DELETE"])
+@app.route("/models/{name}", methods=["DELETE"], content_types=["*/*"])
 @guarded
 def remove_model(name: str) -> Response:
     """Delete the drop and all that came from it."""
@@ -111,6 +127,14 @@ def sleep_model(name: str) -> Response:
     return render_json({"model": name, "state": "falling-asleep"}, status=202)
 
 
+@app.route("/models/{name}/rollback", methods=["POST"], content_types=["*/*"])
+@guarded
+def roll_back_model(name: str) -> Response:
+    """Go back to an earlier release: the one named in the body, or the one before."""
+    release = application().commands.roll_back(name, wished_release(current_request().raw_body))
+    return render_json({"model": name, "release": release, "state": "updating"}, status=202)
+
+
 @app.route("/models/{name}", methods=["POST"], content_types=["*/*"])
 @app.route("/models/{name}/invocations", methods=["POST"], content_types=["*/*"])
 @guarded
@@ -126,11 +150,25 @@ def invoke_model(name: str) -> Response:
     return render_answer(answer, model=name)
 
 
+@answering_errors
+def preflight(**_path_parameters: str) -> Response:
+    """Answer a browser's question before its request; it comes without the token."""
+    path = str(current_request().context["resourcePath"])
+    return render_preflight(read_cors_origin(), path=path, methods=app.routes[path])
+
+
+# Below the last route: each gets one. API Gateway's own preflights cannot tell one stage's origin from another's.
+for route in tuple(app.routes):
+    app.route(route, methods=["OPTIONS"], content_types=["*/*"])(preflight)
+
+
 @app.on_sqs_message(queue_arn=QUEUE_ARN, batch_size=10, name="look")
 def look(event: SQSEvent) -> dict[str, Any]:
     """Look at each model that the messages speak of."""
     at = application()
-    return look_at_each(event.to_dict()["Records"], at.looker.look, app=at.settings.app)
+    return look_at_each(
+        event.to_dict()["Records"], at.looker.look, app=at.settings.app, drops_prefix=at.settings.drops_prefix
+    )
 
 
 @app.schedule(Rate(5, unit=Rate.MINUTES), name="sweep")

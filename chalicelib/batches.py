@@ -5,12 +5,16 @@ from typing import Any
 
 from chalicelib.errors import TarmacError
 from chalicelib.hints import models_in
-from chalicelib.names import ModelName
+from chalicelib.names import DROPS_PREFIX, ModelName
 from chalicelib.telemetry import count, logger
 
 
 def look_at_each(
-    records: Sequence[Mapping[str, Any]], look: Callable[[ModelName], object], *, app: str
+    records: Sequence[Mapping[str, Any]],
+    look: Callable[[ModelName], object],
+    *,
+    app: str,
+    drops_prefix: str = DROPS_PREFIX,
 ) -> dict[str, list[dict[str, str]]]:
     """Look once at every model that a batch speaks of.
 
@@ -18,13 +22,14 @@ def look_at_each(
         records: SQS records as Lambda gets them.
         look: Brings one model nearer to what it should be.
         app: The app's prefix of endpoint names.
+        drops_prefix: Where people drop.
 
     Returns:
         SQS's partial answer: the messages that are to come again, because waiting may help.
     """
     messages: dict[ModelName, list[str]] = {}
     for record in records:
-        for model in _models_of(record, app):
+        for model in _models_of(record, app, drops_prefix):
             messages.setdefault(model, []).append(str(record["messageId"]))
     again: list[str] = []
     for model, message_ids in messages.items():
@@ -33,9 +38,9 @@ def look_at_each(
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in dict.fromkeys(again)]}
 
 
-def _models_of(record: Mapping[str, Any], app: str) -> tuple[ModelName, ...]:
+def _models_of(record: Mapping[str, Any], app: str, drops_prefix: str) -> tuple[ModelName, ...]:
     try:
-        return models_in(str(record["body"]), app=app)
+        return models_in(str(record["body"]), app=app, drops_prefix=drops_prefix)
     except ValueError as exc:
         # It will never be readable: keeping it would only block the queue.
         count("UnreadableMessages")

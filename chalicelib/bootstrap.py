@@ -1,9 +1,11 @@
 """The one place where ports meet adapters. Called by app.py, and by the tools that run the application elsewhere."""
 
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -18,6 +20,7 @@ from chalicelib.aws.releases import S3Releases
 from chalicelib.aws.runtime import SageMakerRuntime
 from chalicelib.commands import Commands
 from chalicelib.door import DoorRules
+from chalicelib.errors import ConfigurationError
 from chalicelib.executor import Executor
 from chalicelib.looker import Looker
 from chalicelib.planner import PlanRules
@@ -31,6 +34,7 @@ CONNECT_TIMEOUT_S = 5
 INVOKE_TIMEOUT_S = 28
 """API Gateway ends a request after 29 s: the answer 'too slow' must still be ours. Source: API Gateway quotas."""
 CONNECTIONS = 64
+HANDLER_FOLDER = Path(__file__).parents[1] / "inference_code"
 
 
 class SystemClock:
@@ -121,10 +125,17 @@ def aws_world(settings: Settings) -> World:
     )
     runtime = clients.lazily("sagemaker-runtime", read_timeout=INVOKE_TIMEOUT_S, retries={"total_max_attempts": 1})
     return World(
-        drops=S3Drops(bucket),
+        drops=S3Drops(bucket, prefix=settings.drops_prefix),
         releases=S3Releases(bucket),
         marks=S3Marks(bucket),
-        endpoints=SageMakerEndpoints(sagemaker, app=settings.app, role_arn=settings.role_arn),
+        endpoints=SageMakerEndpoints(
+            sagemaker,
+            app=settings.app,
+            role_arn=settings.role_arn,
+            subnets=settings.subnets,
+            security_groups=settings.security_groups,
+            volume_kms_key_arn=settings.volume_kms_key_arn,
+        ),
         runtime=SageMakerRuntime(runtime),
         metrics=CloudWatchMetrics(clients.lazily("cloudwatch")),
         looks=SqsLooks(clients.lazily("sqs"), settings.queue_url),
@@ -141,6 +152,22 @@ def _last_resorts(settings: Settings, clients: Clients) -> LastResorts | None:
     return SchedulerLastResorts(scheduler, group, role_arn, settings.last_resort_after_s)
 
 
+@functools.cache
+def read_handler() -> Mapping[str, bytes]:
+    """Read Tarmac's own handler, which lies beside chalicelib/ in a checkout and in Lambda's bundle.
+
+    Without its requirements.txt: the container has no network to fetch them from, and has what the handler imports.
+
+    Raises:
+        ConfigurationError: The bundle was made without it.
+    """
+    files = [HANDLER_FOLDER / "inference.py", *sorted((HANDLER_FOLDER / "tarmac_inference").glob("**/*.py"))]
+    try:
+        return {f"code/{file.relative_to(HANDLER_FOLDER).as_posix()}": file.read_bytes() for file in files}
+    except FileNotFoundError as exc:
+        raise ConfigurationError(f"{exc.filename} is missing", fix="package again, with tarmac package") from exc
+
+
 def build(settings: Settings, world: World | None = None) -> Application:
     """Wire the flows to a world: AWS's, unless another is given."""
     at = world or aws_world(settings)
@@ -149,9 +176,22 @@ def build(settings: Settings, world: World | None = None) -> Application:
         instance_type=settings.instance_type,
         idle_after_s=settings.idle_after_s,
         idle_floor_s=settings.idle_floor_s,
+        drops_prefix=settings.drops_prefix,
+        trust_ceiling=settings.trust,
     )
     rules = PlanRules(settings.app, settings.idle_after_s, settings.releases_kept)
-    executor = Executor(at.drops, at.releases, at.marks, at.endpoints, at.clock, door_rules, at.last_resorts)
+    executor = Executor(
+        at.drops,
+        at.releases,
+        at.marks,
+        at.endpoints,
+        at.clock,
+        door_rules,
+        at.last_resorts,
+        settings.endpoints_max,
+        settings.instance_types,
+        read_handler,
+    )
     looker = Looker(at.drops, at.releases, at.marks, at.endpoints, executor, at.clock, rules)
     return Application(
         settings=settings,
@@ -169,6 +209,7 @@ def build(settings: Settings, world: World | None = None) -> Application:
             clock=at.clock,
             app=settings.app,
             expected_start_s=settings.expected_start_s,
+            drops_prefix=settings.drops_prefix,
         ),
         commands=Commands(at.drops, at.releases, at.marks, at.looks, looker, at.clock),
         views=Views(at.drops, at.releases, at.endpoints, looker, at.clock, settings.app),

@@ -7,6 +7,7 @@ TarmacError
 │   ├── TokenMissing         401
 │   ├── TokenWrong           403
 │   ├── ModelNotFound        404
+│   ├── ReleaseNotFound      404
 │   ├── RouteNotFound        404
 │   ├── MethodNotAllowed     405
 │   ├── ModelRefused         409
@@ -92,6 +93,13 @@ class ModelNotFound(CallerError):
     """Nothing is dropped under that name."""
 
     code = "model_not_found"
+    status = 404
+
+
+class ReleaseNotFound(CallerError):
+    """The model has no such release, or none to go back to."""
+
+    code = "release_not_found"
     status = 404
 
 

@@ -1,6 +1,6 @@
 """Carries out actions: the one `match` where a decision becomes a call. Called by the looker and the sweeper."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -23,7 +23,8 @@ from chalicelib.actions import (
     RemoveMark,
     UpdateEndpoint,
 )
-from chalicelib.door import DoorRules, inspect, refuse_name
+from chalicelib.door import DoorRules, Inspection, examine, refuse_name
+from chalicelib.door.grafts import graft, rewrite
 from chalicelib.errors import AlreadyExists, Changed, InProgress, NotFound, QuotaExceeded, Unavailable
 from chalicelib.names import name_problem
 from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Marks, Releases
@@ -57,6 +58,12 @@ class Executor:
     door_rules: DoorRules
     last_resorts: LastResorts | None = None
     """None where nothing costs money for ever: on a laptop."""
+    endpoints_max: int | None = None
+    """How many endpoints may be there at a time; two looks at once may go one beyond it. None for no limit."""
+    instance_types: frozenset[str] = frozenset()
+    """Those that may be started here; empty for any. IAM holds to the same list: this only tells it in time."""
+    handler: Callable[[], Mapping[str, bytes]] = dict
+    """Gives Tarmac's own handler: its files, by path in a model's archive."""
 
     def execute(self, action: Action) -> Outcome:  # noqa: C901, PLR0912  # one case per action, by design
         """Carry out one action.
@@ -87,6 +94,7 @@ class Executor:
                     lambda: self.endpoints.create_model(name, model=model, release=release, plan=plan, archive_uri=uri)
                 )
             case CreateEndpointConfig(name, model, release, plan):
+                self._refuse_other_instances(action)
                 _ensure(lambda: self.endpoints.create_config(name, model=model, release=release, plan=plan))
             case CreateEndpoint():
                 self._create_endpoint(action)
@@ -121,7 +129,7 @@ class Executor:
         """Inspect, pin, report, in this order: the report is what makes the release exist, so it comes last."""
         logger.info("dropped", extra={"event": "dropped", "model": drop.model, "release": drop.release})
         if name_problem(drop.model) is not None:
-            report = refuse_name(drop, now=self.clock.now())
+            report = refuse_name(drop, now=self.clock.now(), drops_prefix=self.door_rules.drops_prefix)
         else:
             try:
                 report = self._judge(drop)
@@ -140,13 +148,14 @@ class Executor:
         raw_toml = self.drops.read_toml(drop)
         archive = self.drops.open_archive(drop)
         try:
-            report = inspect(drop, archive, raw_toml, rules=self.door_rules, now=self.clock.now())
+            found = examine(drop, archive, raw_toml, rules=self.door_rules, now=self.clock.now())
         finally:
             archive.close()
-        return self._repeat_or_pin(drop, report) if report.is_accepted else report
+        return self._repeat_or_pin(drop, found) if found.report.is_accepted else found.report
 
-    def _repeat_or_pin(self, drop: Drop, report: Report) -> Report:
+    def _repeat_or_pin(self, drop: Drop, found: Inspection) -> Report:
         """Recognise an earlier release's bytes and wishes (an ETag differs with the part size); else pin a copy."""
+        report = found.report
         for record in self.releases.list(drop.model):
             if record.release == drop.release or record.pinned_at is None:
                 continue
@@ -155,11 +164,39 @@ class Executor:
                 # Pinned anew all the same: when a release was pinned last tells which one to fall back to.
                 self.releases.pin(drop, earlier.release)
                 return replace(report, same_as=earlier.release)
-        self.releases.pin(drop)
+        if report.plan is not None and report.plan.is_grafted:
+            self._graft(drop, found)
+        else:
+            self.releases.pin(drop)
         return report
+
+    def _graft(self, drop: Drop, found: Inspection) -> None:
+        """Pin the archive with Tarmac's own handler in front of it."""
+        files = self.handler()
+        if found.seam is not None:
+            self.releases.splice(drop, graft(files, found.seam))
+            return
+        archive = self.drops.open_archive(drop)
+        try:
+            self.releases.splice(drop, rewrite(files, archive))
+        finally:
+            archive.close()
+
+    def _refuse_other_instances(self, action: CreateEndpointConfig) -> None:
+        """Write down that the stage does not run such instances, and have the world observed again."""
+        wished = action.plan.instance_type
+        if not self.instance_types or not wished or wished in self.instance_types:
+            return
+        reason = f"{wished} is not among the instance types that this stage may start"
+        self.execute(RecordFailure(action.model, action.release, reason, self.clock.now()))
+        raise Changed(reason)
 
     def _create_endpoint(self, action: CreateEndpoint) -> None:
         facts = {"model": action.model, "release": action.release}
+        if self.endpoints_max is not None and len(self.endpoints.list()) >= self.endpoints_max:
+            reason = f"{self.endpoints_max} endpoints are there, which is the most that this stage may have at a time"
+            self.execute(RecordFailure(action.model, action.release, reason, self.clock.now(), is_transient=True))
+            return
         if self.last_resorts is not None:
             # First: there must be no moment in which the endpoint runs and nothing would ever end it.
             self.last_resorts.ensure(action.name, now=self.clock.now())

@@ -73,11 +73,14 @@ class Looker:
         report = self._report(drop, records)
         own = None if report is None or not report.is_accepted else report.same_as or report.release
         failure, is_stale = self._failure(drop, own, records)
+        asked = self._asked_back(drop, records)
+        target = asked or self._target(model, report, own, failure, is_stale=is_stale, records=records)
         return Desired(
             model,
             drop=drop,
             report=report,
-            target=self._target(model, report, own, failure, is_stale=is_stale, records=records),
+            target=target,
+            is_rolled_back=asked is not None and asked.release != own,
             failure=failure,
             is_failure_stale=is_stale,
             releases=records,
@@ -121,6 +124,20 @@ class Looker:
             return None, False
         is_over = failure.is_transient and self.clock.now() - record.failed_at > TRANSIENT_FAILURE_LASTS
         return failure, failure.is_retry_asked or is_over or record.failed_at < drop.dropped_at
+
+    def _asked_back(self, drop: Drop, records: tuple[ReleaseRecord, ...]) -> Report | None:
+        """Find the release that a person went back to since the drop; one that then failed is given up.
+
+        Source: docs/decisions/0010-rollback.md
+        """
+        asked = [r for r in records if r.asked_at is not None and r.asked_at > drop.dropped_at]
+        last = max(asked, key=lambda record: record.asked_at or drop.dropped_at, default=None)
+        if last is None or last.asked_at is None or last.pinned_at is None:
+            return None
+        if last.failed_at is not None and last.failed_at >= last.asked_at:
+            return None
+        report = self.releases.read_report(drop.model, last.release)
+        return report if report is not None and report.is_accepted else None
 
     def _target(
         self,

@@ -20,10 +20,12 @@ VARIANT_NAME = "AllTraffic"
 """The one production variant of every endpoint of ours."""
 
 DROPS_PREFIX = "models/"
+"""Where people drop, unless the stage says otherwise: Settings.drops_prefix."""
 RELEASES_PREFIX = "releases/"
 USAGE_PREFIX = "usage/"
 ASLEEP_PREFIX = "asleep/"
 REQUESTS_PREFIX = "requests/"
+TRAINING_PREFIX = "training/"
 
 _ARCHIVE_SUFFIX = "/model.tar.gz"
 _FLAT_SUFFIX = ".tar.gz"
@@ -87,14 +89,27 @@ def is_release_name(app: str, model: str, name: str) -> bool:
 
 # S3 keys.
 
+_DROPS_PREFIX = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*/)+")
+_DROPS_PREFIX_MAX_LENGTH = 64
+_OWN_PREFIXES = (RELEASES_PREFIX, USAGE_PREFIX, ASLEEP_PREFIX, REQUESTS_PREFIX, TRAINING_PREFIX)
 
-def model_of_drop_key(key: str) -> ModelName | None:
+
+def drops_prefix_problem(prefix: str) -> str | None:
+    """Say what is wrong with a prefix for drops, or None when it is a good one. infra/resources.yaml says the same."""
+    if not _DROPS_PREFIX.fullmatch(prefix) or len(prefix) > _DROPS_PREFIX_MAX_LENGTH:
+        return f"{prefix!r} is not a folder such as models/ or team/models/, {_DROPS_PREFIX_MAX_LENGTH} at most"
+    # What Tarmac writes would be watched as if people had dropped it.
+    taken = next((own for own in _OWN_PREFIXES if prefix.startswith(own)), None)
+    return None if taken is None else f"{prefix!r} overlaps {taken}, where Tarmac keeps things of its own"
+
+
+def model_of_drop_key(key: str, *, prefix: str = DROPS_PREFIX) -> ModelName | None:
     """Read the raw model name from a watched key; None for a key that is no drop and no deploy.toml.
 
-    `models/<name>/model.tar.gz`, `models/<name>.tar.gz` and `models/<name>/deploy.toml` are watched. What stands for
-    <name> may be no good model name: it is the door that refuses it, so that the person is told.
+    `models/<name>/model.tar.gz`, `models/<name>.tar.gz` and `models/<name>/deploy.toml` are watched, with *prefix* in
+    the place of `models/`. What stands for <name> may be no good model name: it is the door that refuses it, so that the person is told.
     """
-    rest = key.removeprefix(DROPS_PREFIX)
+    rest = key.removeprefix(prefix)
     if rest == key:
         return None
     for suffix in (_ARCHIVE_SUFFIX, _TOML_SUFFIX):
@@ -105,19 +120,19 @@ def model_of_drop_key(key: str) -> ModelName | None:
     return None
 
 
-def archive_key(model: str) -> str:
+def archive_key(model: str, *, prefix: str = DROPS_PREFIX) -> str:
     """`models/<name>/model.tar.gz`."""
-    return f"{DROPS_PREFIX}{model}{_ARCHIVE_SUFFIX}"
+    return f"{prefix}{model}{_ARCHIVE_SUFFIX}"
 
 
-def flat_archive_key(model: str) -> str:
+def flat_archive_key(model: str, *, prefix: str = DROPS_PREFIX) -> str:
     """`models/<name>.tar.gz`."""
-    return f"{DROPS_PREFIX}{model}{_FLAT_SUFFIX}"
+    return f"{prefix}{model}{_FLAT_SUFFIX}"
 
 
-def toml_key(model: str) -> str:
+def toml_key(model: str, *, prefix: str = DROPS_PREFIX) -> str:
     """`models/<name>/deploy.toml`."""
-    return f"{DROPS_PREFIX}{model}{_TOML_SUFFIX}"
+    return f"{prefix}{model}{_TOML_SUFFIX}"
 
 
 def releases_prefix(model: str) -> str:
@@ -141,6 +156,11 @@ def report_key(model: str, release: str) -> str:
 def failure_key(model: str, release: str) -> str:
     """Where it is written down that SageMaker could not start the release, and why."""
     return f"{releases_prefix(model)}{release}/failed.json"
+
+
+def rollback_key(model: str, release: str) -> str:
+    """The object whose LastModified is when a person asked for this release again."""
+    return f"{releases_prefix(model)}{release}/rollback.json"
 
 
 def starts_key(model: str, release: str) -> str:

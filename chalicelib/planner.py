@@ -71,6 +71,9 @@ def plan(
     if unrecorded is not None and endpoint is not None:
         reason = endpoint.failure_reason or "SageMaker gave no reason"
         return (RecordFailure(desired.model, unrecorded, reason, endpoint.modified_at),)
+    refuted = _refuted_failure(desired, endpoint, rules)
+    if refuted is not None:
+        return (ForgetFailure(desired.model, refuted),)
     if desired.target is None:
         return ()
     if endpoint is None:
@@ -131,6 +134,17 @@ def failed_release(desired: Desired, actual: Actual, rules: PlanRules) -> Releas
     return None
 
 
+def _refuted_failure(desired: Desired, endpoint: Endpoint | None, rules: PlanRules) -> ReleaseId | None:
+    """Tell which release is in service though it is written down that it does not start: an overtaken look's doing."""
+    if endpoint is None or endpoint.status is not EndpointStatus.IN_SERVICE:
+        return None
+    for record in desired.releases:
+        is_live = release_name(rules.app, desired.model, record.release) == endpoint.config_name
+        if is_live and record.failed_at is not None:
+            return record.release
+    return None
+
+
 def _plan_records(desired: Desired, target: Report, actual: Actual, rules: PlanRules) -> Iterator[Action]:
     """Make the two free records of the target, where they are missing."""
     name = release_name(rules.app, desired.model, target.release)
@@ -167,8 +181,14 @@ def _plan_running(
         if now - desired.asleep.at > timedelta(seconds=MARK_SETTLED_S):
             yield RemoveMark(desired.model, desired.asleep)
         return
+    rest = _plan_rest(desired, target, endpoint, usage, now=now, rules=rules)
     config = release_name(rules.app, desired.model, target.release)
     if endpoint.config_name != config:
+        if rest is not None:
+            # Nobody has asked since the new drop, and the update has not come about (a quota may forbid it): the wake
+            # will start the new release at once.
+            yield rest
+            return
         yield from _plan_records(desired, target, actual, rules)
         yield UpdateEndpoint(endpoint.name, config, desired.model, target.release)
         return
@@ -176,11 +196,20 @@ def _plan_running(
     yield from _plan_records(desired, target, actual, rules)
     yield from _plan_start_record(desired, target, actual, endpoint)
     yield from _plan_garbage(desired, actual, rules)
-    if endpoint.status is EndpointStatus.IN_SERVICE and is_idle(
+    if rest is not None:
+        yield rest
+
+
+def _plan_rest(
+    desired: Desired, target: Report, endpoint: Endpoint, usage: Usage | None, *, now: datetime, rules: PlanRules
+) -> PutToSleep | None:
+    """Put to sleep what has earned its rest."""
+    is_earned = endpoint.status is EndpointStatus.IN_SERVICE and is_idle(
         usage, awake_since=awake_since(desired, endpoint), idle_after_s=idle_after_s(target, rules), now=now
-    ):
-        assert usage is not None, "is_idle has seen it"  # noqa: S101  # for the type checker
-        yield PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at)
+    )
+    if usage is None or not is_earned:
+        return None
+    return PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at)
 
 
 def _plan_start_record(desired: Desired, target: Report, actual: Actual, endpoint: Endpoint) -> Iterator[Action]:

@@ -4,13 +4,13 @@ Every method raises `errors.AwsError` leaves and nothing else. Absence is None w
 it is a surprise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from chalicelib.names import ModelName, ReleaseId
 from chalicelib.reports import Report, ServingPlan
-from chalicelib.state import Answer, Drop, Endpoint, EndpointSummary, Failure, ReleaseRecord, Stamp
+from chalicelib.state import Answer, Drop, Endpoint, EndpointSummary, Failure, ReleaseRecord, Span, Stamp
 
 
 class Clock(Protocol):
@@ -70,6 +70,9 @@ class Releases(Protocol):
         Raises Changed or NotFound when the drop moved on.
         """
 
+    def splice(self, drop: Drop, pieces: Iterable[bytes | Span]) -> None:
+        """Write the release's archive from bytes and from spans of the drop's. Raises Changed or NotFound as `pin`."""
+
     def archive_uri(self, model: ModelName, release: ReleaseId) -> str:
         """The s3:// address of the pinned copy."""
 
@@ -93,6 +96,9 @@ class Releases(Protocol):
 
     def write_start(self, model: ModelName, release: ReleaseId, took_s: float) -> None:
         """Add one start; only the last few are kept."""
+
+    def ask_back(self, model: ModelName, release: ReleaseId) -> None:
+        """Write down, now, that a person wants this release to run rather than the drop's."""
 
     def delete(self, model: ModelName, release: ReleaseId) -> None:
         """Remove everything of one release."""

@@ -23,7 +23,7 @@ from chalicelib.errors import (
     Unavailable,
 )
 from chalicelib.looker import Looker
-from chalicelib.names import ModelName, endpoint_name, name_problem
+from chalicelib.names import DROPS_PREFIX, ModelName, archive_key, endpoint_name, name_problem
 from chalicelib.planner import MARK_SETTLED_S, idle_after_s, touch_interval_s
 from chalicelib.ports import Clock, Endpoints, Looks, Marks, Releases, Runtime
 from chalicelib.reports import refusal_sentence
@@ -63,6 +63,7 @@ class Proxy:
         clock: Clock,
         app: str,
         expected_start_s: float,
+        drops_prefix: str = DROPS_PREFIX,
     ) -> None:
         self._looker = looker
         self._releases = releases
@@ -73,6 +74,7 @@ class Proxy:
         self._clock = clock
         self._app = app
         self._expected_start_s = expected_start_s
+        self._drops_prefix = drops_prefix
         self._admissions: dict[str, _Admission] = {}
         self._admissions_lock = threading.Lock()
 
@@ -213,11 +215,10 @@ class Proxy:
         left_s = start_s - elapsed_s if elapsed_s < start_s else start_s / 4
         return max(1, math.ceil(left_s))
 
-    @staticmethod
-    def _nothing_called(raw_name: str) -> ModelNotFound:
+    def _nothing_called(self, raw_name: str) -> ModelNotFound:
         return ModelNotFound(
             f"there is no model {raw_name!r}",
-            fix="list what there is with GET /models, or drop models/<name>/model.tar.gz",
+            fix=f"list what there is with GET /models, or drop {archive_key('<name>', prefix=self._drops_prefix)}",
         )
 
 

@@ -52,6 +52,7 @@ class ServingPlan:
         is_idle_after_wished: The TTL is deploy.toml's; otherwise the deployment's own holds, whatever it is then.
         price_per_hour_usd: Of all instances together; None when the price is not known.
         why: One sentence per choice made, for people.
+        is_grafted: The release's archive gets a `code/` that the dropped one has not.
     """
 
     container: str
@@ -66,6 +67,7 @@ class ServingPlan:
     is_idle_after_wished: bool = False
     price_per_hour_usd: float | None = None
     why: tuple[str, ...] = ()
+    is_grafted: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 import functools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from chalice.app import Response
 
-from chalicelib.errors import AwsError, TarmacError
+from chalicelib.errors import AwsError, BadRequest, MethodNotAllowed, TarmacError
 from chalicelib.state import Answer
 from chalicelib.telemetry import count, logger
 
@@ -18,6 +18,44 @@ View = TypeVar("View", bound=Callable[..., Response])
 JSON = "application/json"
 # A model controls its own content type: nosniff keeps a browser from making a page of it.
 SAFE_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+PREFLIGHT_LASTS_S = 600
+
+
+def cors_headers(origin: str | None) -> dict[str, str]:
+    """The headers that let pages of one origin read an answer; none where none is named.
+
+    No Allow-Credentials: the token comes in a header that the page sets itself, never in a cookie.
+    """
+    if origin is None:
+        return {}
+    exposed = "Location, Retry-After, WWW-Authenticate, X-Tarmac-Model"
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", "Access-Control-Expose-Headers": exposed}
+
+
+def render_preflight(origin: str | None, *, path: str, methods: Iterable[str]) -> Response:
+    """Answer a browser that asks, without the token, whether a page may call *path*.
+
+    Args:
+        origin: The one origin whose pages may; None for none.
+        path: The route.
+        methods: Those the route has.
+
+    Raises:
+        MethodNotAllowed: No origin is named, so OPTIONS is as unknown as any method that the route has not.
+    """
+    known = sorted(set(methods) - {"OPTIONS"})
+    if origin is None:
+        raise MethodNotAllowed(f"OPTIONS does not work on {path}", fix=f"it knows {', '.join(known)}")
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": JSON,
+        **SAFE_HEADERS,
+        **cors_headers(origin),
+        "Access-Control-Allow-Methods": ", ".join(known),
+        "Access-Control-Allow-Headers": "Accept, Authorization, Content-Type, Prefer",
+        "Access-Control-Max-Age": str(PREFLIGHT_LASTS_S),
+    }
+    return Response(body=b"", status_code=HTTPStatus.NO_CONTENT, headers=headers)
 
 
 def render_json(raw: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -46,6 +84,22 @@ def render_error(error: TarmacError) -> Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="tarmac"'
     return render_json({"error": raw}, status=error.status, headers=headers)
+
+
+def wished_release(raw_body: bytes | str | None) -> str | None:
+    """Read the release that a rollback's body names; None for an empty body, or one that names none.
+
+    Raises:
+        BadRequest: The body is something else than {"release": "..."}.
+    """
+    try:
+        raw = json.loads(raw_body or b"{}")
+    except ValueError:
+        raw = None
+    release = raw.get("release") if isinstance(raw, dict) else raw
+    if not isinstance(raw, dict) or not isinstance(release, str | None):
+        raise BadRequest('the body is not {"release": "..."}', fix="send no body to go back by one release")
+    return release
 
 
 def answering_errors(view: View) -> View:

@@ -6,12 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chalicelib.errors import InvalidSetting
-from chalicelib.names import APP_NAME_MAX_LENGTH
+from chalicelib.names import APP_NAME_MAX_LENGTH, DROPS_PREFIX, drops_prefix_problem
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _APP_NAME = re.compile(r"[a-z0-9]+")
 """No dash: else `tarmac` with a model `dev-cat` and `tarmac-dev` with a model `cat` would name the same endpoint."""
+
+_ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+_KEY_ARN = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
+
+
+def read_cors_origin(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Read only TARMAC_CORS_ORIGIN: each answer carries it, also those that need no other setting.
+
+    A bad one counts as none here; `read_settings` refuses it.
+    """
+    origin = environ.get("TARMAC_CORS_ORIGIN", "")
+    return origin if _ORIGIN.fullmatch(origin) else None
 
 
 def parse_duration_s(text: str) -> float | None:
@@ -46,6 +58,8 @@ class Settings:
     expected_start_s: float = 240.0
     """How long a start takes, as far as is known before this model's first one."""
     releases_kept: int = 3
+    instance_types: frozenset[str] = frozenset()
+    """The instance types that may be started; empty for any."""
     subnets: tuple[str, ...] = ()
     """Where the models' containers live; with *security_groups*. Empty: in SageMaker's own network."""
     security_groups: tuple[str, ...] = ()
@@ -56,6 +70,14 @@ class Settings:
     last_resort_role_arn: str | None = None
     last_resort_after_s: float = 43200.0
     """A running endpoint that no sweep has looked after for so long is deleted."""
+    drops_prefix: str = DROPS_PREFIX
+    """Where people drop, ending in `/`."""
+    trust: str = "trusted"
+    """The most that a deploy.toml may ask for: strict, scan or trusted."""
+    cors_origin: str | None = None
+    """The one web page origin that a browser may call the API from; None for none."""
+    volume_kms_key_arn: str | None = None
+    """The KMS key that encrypts the storage of the models' instances; None for SageMaker's own."""
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -86,6 +108,18 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     app = environ.get("TARMAC_APP") or "tarmac"
     if not _APP_NAME.fullmatch(app) or len(app) > APP_NAME_MAX_LENGTH:
         raise InvalidSetting("TARMAC_APP", f"{app!r} is not a-z and 0-9 only, {APP_NAME_MAX_LENGTH} at most")
+    drops_prefix = environ.get("TARMAC_DROPS_PREFIX") or DROPS_PREFIX
+    if (problem := drops_prefix_problem(drops_prefix)) is not None:
+        raise InvalidSetting("TARMAC_DROPS_PREFIX", problem)
+    trust = environ.get("TARMAC_TRUST") or "trusted"
+    if trust not in {"strict", "scan", "trusted"}:
+        raise InvalidSetting("TARMAC_TRUST", f"{trust!r} is not one of strict, scan, trusted")
+    cors_origin = environ.get("TARMAC_CORS_ORIGIN") or None
+    if cors_origin is not None and not _ORIGIN.fullmatch(cors_origin):
+        raise InvalidSetting("TARMAC_CORS_ORIGIN", f"{cors_origin!r} is not one origin such as https://app.example.com")
+    volume_kms_key_arn = environ.get("TARMAC_VOLUME_KMS_KEY") or None
+    if volume_kms_key_arn is not None and not _KEY_ARN.fullmatch(volume_kms_key_arn):
+        raise InvalidSetting("TARMAC_VOLUME_KMS_KEY", f"{volume_kms_key_arn!r} is not the ARN of a KMS key")
     return Settings(
         bucket=required("TARMAC_BUCKET"),
         queue_url=required("TARMAC_QUEUE_URL"),
@@ -98,6 +132,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         instance_type=environ.get("TARMAC_INSTANCE_TYPE") or "ml.m5.large",
         expected_start_s=finite_s("TARMAC_EXPECTED_START", "4m"),
         releases_kept=_positive_int(environ, "TARMAC_RELEASES_KEPT", 3),
+        instance_types=frozenset(_listed(environ, "TARMAC_INSTANCE_TYPES")),
         subnets=_listed(environ, "TARMAC_SUBNETS"),
         security_groups=_listed(environ, "TARMAC_SECURITY_GROUPS"),
         endpoints_max=_positive_int(environ, "TARMAC_MAX_ENDPOINTS", 1)
@@ -106,6 +141,10 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         last_resort_group=environ.get("TARMAC_LAST_RESORT_GROUP") or None,
         last_resort_role_arn=environ.get("TARMAC_LAST_RESORT_ROLE_ARN") or None,
         last_resort_after_s=finite_s("TARMAC_LAST_RESORT_AFTER", "12h"),
+        drops_prefix=drops_prefix,
+        trust=trust,
+        cors_origin=cors_origin,
+        volume_kms_key_arn=volume_kms_key_arn,
     )
 
 

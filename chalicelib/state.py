@@ -74,6 +74,14 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Span:
+    """Bytes of a drop's archive, from *start* up to and without *end*: copied server-side where they are many."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class ReleaseRecord:
     """What one listing of `releases/<name>/` tells of a release. Times are LastModified, aware UTC; None: not there."""
 
@@ -82,6 +90,8 @@ class ReleaseRecord:
     pinned_at: datetime | None = None
     failed_at: datetime | None = None
     started_at: datetime | None = None
+    asked_at: datetime | None = None
+    """When a person asked to go back to it."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +119,10 @@ class Desired:
     report: Report | None = None
     """The door's report on the drop's release; None when it has not been inspected yet."""
     target: Report | None = None
-    """The accepted release that should run: the drop's, else the newest accepted one before it that starts."""
+    """The accepted release that should run: the one a person went back to, else the drop's, else the newest accepted
+    one before it that starts."""
+    is_rolled_back: bool = False
+    """The target is the one a person went back to, and not the drop's own."""
     failure: Failure | None = None
     """Why the drop's own release did not start, if that is written down."""
     is_failure_stale: bool = False

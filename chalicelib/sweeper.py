@@ -150,7 +150,7 @@ class Sweeper:
 def _is_settled(drop: Drop, records: Iterable[ReleaseRecord], *, asleep: Stamp | None, used: Stamp | None) -> bool:
     """Tell whether a dropped model without an endpoint has nothing to wait for: it is inspected, and asleep."""
     record = next((record for record in records if record.release == drop.release), None)
-    if record is None or record.reported_at is None:
+    if record is None or record.reported_at is None or record.reported_at < drop.dropped_at:
         return False
     if asleep is None or asleep.at <= drop.dropped_at:
         return False

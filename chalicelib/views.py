@@ -74,6 +74,8 @@ def _state_of_running(desired: Desired, endpoint: Endpoint) -> tuple[ModelState,
 
 
 def _note_on_drop(desired: Desired) -> str:
+    if desired.is_rolled_back and desired.target is not None:
+        return f"; rolled back to release {desired.target.release} until something is dropped again"
     if desired.failure is not None and not desired.is_failure_stale:
         return f"; the newest drop does not start, an earlier release runs: {desired.failure.reason}"
     if desired.report is not None and not desired.report.is_accepted:
@@ -133,6 +135,7 @@ class Views:
         return {
             **self._summary(desired, actual),
             "starts_s": self._starts_s(desired),
+            "releases": _release_rows(desired),
             "report": json.loads(desired.report.to_json()) if desired.report else None,
             "plan": [render_action(action) for action in actions],
         }
@@ -171,6 +174,20 @@ class Views:
         if ttl_s is None or desired.asleep is not None:
             return None
         return (awake_since(desired, endpoint) + timedelta(seconds=ttl_s + LAST_MODIFIED_GRAIN_S)).isoformat()
+
+
+def _release_rows(desired: Desired) -> list[dict[str, Any]]:
+    """The releases that a rollback can go to, newest first."""
+    pinned = [(each.pinned_at, each) for each in desired.releases if each.pinned_at is not None]
+    return [
+        {
+            "release": each.release,
+            "pinned_at": pinned_at.isoformat(),
+            "is_target": desired.target is not None and each.release == desired.target.release,
+            "has_failed": each.failed_at is not None,
+        }
+        for pinned_at, each in sorted(pinned, key=lambda pair: pair[0], reverse=True)
+    ]
 
 
 def _is_ours(actual: Actual) -> bool:

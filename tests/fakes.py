@@ -17,10 +17,10 @@ from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.releases import S3Releases
 from chalicelib.bootstrap import World
 from chalicelib.errors import AlreadyExists, AwsError, Changed, InProgress, InvalidCall, NotFound
-from chalicelib.names import ModelName, ReleaseId, archive_key, is_release_name, toml_key
+from chalicelib.names import DROPS_PREFIX, ModelName, ReleaseId, archive_key, is_release_name, toml_key
 from chalicelib.reports import ServingPlan
 from chalicelib.settings import Settings
-from chalicelib.state import ANSWERING, MODIFYING, Answer, Endpoint, EndpointStatus, EndpointSummary
+from chalicelib.state import ANSWERING, MODIFYING, Answer, Endpoint, EndpointStatus, EndpointSummary, Span
 
 DAWN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 APP = "tarmac"
@@ -116,6 +116,11 @@ class MemoryBucket(Bucket):
     @_gated
     def copy(self, source_key: str, key: str, *, etag: str, size_bytes: int) -> None:
         self.put(key, self._exactly(source_key, etag)[0])
+
+    @_gated
+    def join(self, key: str, pieces: Iterable[bytes | Span], *, source_key: str, etag: str) -> None:
+        source = self._exactly(source_key, etag)[0]
+        self.put(key, b"".join(p if isinstance(p, bytes) else source[p.start : p.end] for p in pieces))
 
     @_gated
     def delete(self, key: str) -> None:
@@ -408,13 +413,15 @@ class FakeWorld(World):
             self.bucket.objects.pop(key, None)
 
 
-def fake_world(clock: ManualClock | None = None, gate: Gate | None = None) -> FakeWorld:
+def fake_world(
+    clock: ManualClock | None = None, gate: Gate | None = None, *, drops_prefix: str = DROPS_PREFIX
+) -> FakeWorld:
     """Make a world in which nothing has happened yet."""
     clock, evidence = clock or ManualClock(), Evidence()
     bucket = MemoryBucket(clock, gate)
     endpoints = FakeEndpoints(clock, evidence, gate)
     return FakeWorld(
-        drops=S3Drops(bucket),
+        drops=S3Drops(bucket, prefix=drops_prefix),
         releases=S3Releases(bucket),
         marks=S3Marks(bucket),
         endpoints=endpoints,

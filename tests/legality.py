@@ -61,13 +61,29 @@ def _size(shape: Shape, size: float, path: str) -> Iterator[str]:
         yield f"{path}: {size} is more than {high}"
 
 
+JAVA_TO_PYTHON = (
+    # A character beyond the first plane, written as its two halves.
+    (r"\\uD800\\uDC00-\\uDBFF\\uDFFF", r"\\U00010000-\\U0010FFFF"),
+    (r"\\z", r"\\Z"),
+    # `(...)${1,128}`: a slip in SageMaker's model, which no engine can read; the length is checked besides.
+    (r"\$\{\d+,\d+\}", ""),
+)
+CLASSES = {"ASCII": r"\x00-\x7f", "Print": r"\x20-~", "Graph": r"\x21-~"}
+"""What Python writes for Java's classes; those of Unicode, of which it has none, are widened to words and blanks."""
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a service model's pattern. They are Java's: Unicode classes are widened, for Python has none of them."""
-    plain = pattern.replace(r"\p{ASCII}", r"[\x00-\x7f]")  # stands outside of brackets where it stands at all
-    widened = re.sub(r"\\p\{\w+\}", r"\\w\\s", plain)
-    # What stands before the possessive and atomic forms that Python 3.11 knows too needs no change.
-    return re.compile(widened)
+    """Compile a service model's pattern: they are Java's."""
+    for java, python in JAVA_TO_PYTHON:
+        pattern = re.sub(java, python, pattern)
+
+    def written(match: re.Match[str]) -> str:
+        members = CLASSES.get(match[1], r"\w\s")
+        before = re.sub(r"\\.", "", pattern[: match.start()])
+        return members if before.count("[") > before.count("]") else f"[{members}]"
+
+    return re.compile(re.sub(r"\\p\{(\w+)\}", written, pattern))
 
 
 _found: list[str] = []

@@ -33,6 +33,8 @@ class Recording:
     """Calls, in order."""
 
     calls: list[AwsCall] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    """For whoever keeps, beside the calls, what was logged meanwhile."""
 
     def at(self, door: str) -> list[AwsCall]:
         """Those made at one door."""

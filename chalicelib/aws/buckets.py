@@ -1,18 +1,18 @@
 """The few S3 calls that drops, releases and marks are made of, on one bucket. Called by those adapters only."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.aws.failures import translated
+from chalicelib.aws.joins import Source, join
 from chalicelib.errors import NotFound
-from chalicelib.state import Stamp
+from chalicelib.state import Span, Stamp
 
 LONGEST_KEY_BYTES = 1024
 """No object can have a longer key, and S3 answers 400 to who asks for one. Source: S3's page on object keys."""
-COPY_PART_BYTES = 1 << 30
 COPY_AT_ONCE_BYTES = 5 << 30
 """CopyObject's limit; beyond it the copy is made of parts. Source: S3's CopyObject documentation."""
 
@@ -105,37 +105,21 @@ class Bucket:
     def copy(self, source_key: str, key: str, *, etag: str, size_bytes: int) -> None:
         """Copy within the bucket, server-side, exactly the object of that ETag. Raises NotFound, Changed."""
         if size_bytes > COPY_AT_ONCE_BYTES:
-            self._copy_in_parts(source_key, key, etag=etag, size_bytes=size_bytes)
+            self.join(key, [Span(0, size_bytes)], source_key=source_key, etag=etag)
             return
         source = {"Bucket": self.name, "Key": source_key}
         with translated():
-            self._client().copy_object(Bucket=self.name, Key=key, CopySource=source, CopySourceIfMatch=etag)
+            # REPLACE: a drop's own tags are not copied, for reading them would need a permission of its own.
+            self._client().copy_object(
+                Bucket=self.name, Key=key, CopySource=source, CopySourceIfMatch=etag, TaggingDirective="REPLACE"
+            )
 
-    def _copy_in_parts(self, source_key: str, key: str, *, etag: str, size_bytes: int) -> None:
-        where, source = {"Bucket": self.name, "Key": key}, {"Bucket": self.name, "Key": source_key}
-        with translated():
-            upload_id = self._client().create_multipart_upload(**where)["UploadId"]
-        parts = []
-        try:
-            for number, start in enumerate(range(0, size_bytes, COPY_PART_BYTES), 1):
-                end = min(start + COPY_PART_BYTES, size_bytes) - 1
-                with translated():
-                    raw = self._client().upload_part_copy(
-                        **where,
-                        UploadId=upload_id,
-                        PartNumber=number,
-                        CopySource=source,
-                        CopySourceRange=f"bytes={start}-{end}",
-                        CopySourceIfMatch=etag,
-                    )
-                parts.append({"PartNumber": number, "ETag": raw["CopyPartResult"]["ETag"]})
-            with translated():
-                self._client().complete_multipart_upload(**where, UploadId=upload_id, MultipartUpload={"Parts": parts})
-        except BaseException:
-            # Parts of an unfinished upload are billed until somebody aborts it.
-            with translated():
-                self._client().abort_multipart_upload(**where, UploadId=upload_id)
-            raise
+    def join(self, key: str, pieces: Iterable[bytes | Span], *, source_key: str, etag: str) -> None:
+        """Write an object from bytes and from spans of another, exactly that of the ETag. Raises NotFound, Changed.
+
+        What is long is copied server-side, in parts; what is too short for a part of its own passes through here.
+        """
+        join(self._client(), self.name, key, pieces, Source(source_key, etag))
 
     def delete(self, key: str) -> None:
         """Delete an object; done when there is none."""

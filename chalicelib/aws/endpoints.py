@@ -10,14 +10,32 @@ from chalicelib.names import VARIANT_NAME, ModelName, ReleaseId, is_release_name
 from chalicelib.reports import ServingPlan
 from chalicelib.state import Endpoint, EndpointStatus, EndpointSummary
 
+WITH_OWN_DISKS = frozenset(
+    "c5d c6gd dl1 g4dn g5 g6 g6e g7 g7e m5d m6gd p3dn p4d p4de p5 p5e p5en p6-b200 p6-b300 p6e-gb200 r5d r6gd r7gd"
+    " trn1 trn1n trn2".split()
+)
+"""Families whose local disks encrypt in hardware, with a key of their own: a configuration that names a KMS key for them
+is refused. Source: SageMaker's API reference, CreateEndpointConfig, KmsKeyId; EC2's list of instance store volumes."""
 TAG_APP, TAG_MODEL, TAG_RELEASE = "tarmac:app", "tarmac:model", "tarmac:release"
 
 
 class SageMakerEndpoints:
     """Endpoints and their two free records, by name; everything made here carries our tags."""
 
-    def __init__(self, client: Callable[[], Any], *, app: str, role_arn: str) -> None:
+    def __init__(
+        self,
+        client: Callable[[], Any],
+        *,
+        app: str,
+        role_arn: str,
+        subnets: Sequence[str] = (),
+        security_groups: Sequence[str] = (),
+        volume_kms_key_arn: str | None = None,
+    ) -> None:
+        """Make every model in *subnets* and *security_groups*, and encrypt its storage, where there are any."""
+        self._vpc = {"Subnets": list(subnets), "SecurityGroupIds": list(security_groups)} if subnets else None
         self._client = client
+        self._volume_kms_key_arn = volume_kms_key_arn
         self._app = app
         self._role_arn = role_arn
 
@@ -85,6 +103,7 @@ class SageMakerEndpoints:
                 PrimaryContainer=container,
                 ExecutionRoleArn=self._role_arn,
                 EnableNetworkIsolation=plan.is_isolated,
+                **({} if self._vpc is None else {"VpcConfig": self._vpc}),
                 Tags=self._tags(model, release),
             )
 
@@ -99,7 +118,10 @@ class SageMakerEndpoints:
         }
         with translated():
             self._client().create_endpoint_config(
-                EndpointConfigName=name, ProductionVariants=[variant], Tags=self._tags(model, release)
+                EndpointConfigName=name,
+                ProductionVariants=[variant],
+                **self._volume_key(plan.instance_type),
+                Tags=self._tags(model, release),
             )
 
     def create(self, name: str, config_name: str, *, model: ModelName, release: ReleaseId) -> None:
@@ -125,6 +147,11 @@ class SageMakerEndpoints:
     def delete_model(self, name: str) -> None:
         """See ports.Endpoints."""
         _delete(lambda: self._client().delete_model(ModelName=name))
+
+    def _volume_key(self, instance_type: str) -> Mapping[str, str]:
+        if self._volume_kms_key_arn is None or instance_type.split(".")[1] in WITH_OWN_DISKS:
+            return {}
+        return {"KmsKeyId": self._volume_kms_key_arn}
 
     def _list_records(self, operation: str, field: str, model: ModelName) -> Sequence[Mapping[str, Any]]:
         rows = []

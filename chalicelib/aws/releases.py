@@ -15,10 +15,11 @@ from chalicelib.names import (
     pinned_archive_key,
     releases_prefix,
     report_key,
+    rollback_key,
     starts_key,
 )
 from chalicelib.reports import Report, parse_report
-from chalicelib.state import Drop, Failure, ReleaseRecord
+from chalicelib.state import Drop, Failure, ReleaseRecord, Span
 
 STARTS_KEPT = 10
 _KEY = re.compile(rf"{RELEASES_PREFIX}(?P<model>.+)/(?P<release>[0-9a-f]{{12}})/(?P<file>[^/]+)")
@@ -27,6 +28,7 @@ _FIELDS = {
     "model.tar.gz": "pinned_at",
     "failed.json": "failed_at",
     "starts.json": "started_at",
+    "rollback.json": "asked_at",
 }
 
 
@@ -51,6 +53,11 @@ class S3Releases:
         """See ports.Releases."""
         key = pinned_archive_key(drop.model, release or drop.release)
         self._bucket.copy(drop.archive_key, key, etag=drop.archive_etag, size_bytes=drop.size_bytes)
+
+    def splice(self, drop: Drop, pieces: Iterable[bytes | Span]) -> None:
+        """See ports.Releases."""
+        key = pinned_archive_key(drop.model, drop.release)
+        self._bucket.join(key, pieces, source_key=drop.archive_key, etag=drop.archive_etag)
 
     def archive_uri(self, model: ModelName, release: ReleaseId) -> str:
         """See ports.Releases."""
@@ -104,6 +111,10 @@ class S3Releases:
         """See ports.Releases."""
         took = [*self.read_starts(model, release), round(took_s, 3)]
         self._bucket.write_json(starts_key(model, release), {"took_s": took[-STARTS_KEPT:]})
+
+    def ask_back(self, model: ModelName, release: ReleaseId) -> None:
+        """See ports.Releases."""
+        self._bucket.write_json(rollback_key(model, release), {"release": release})
 
     def delete(self, model: ModelName, release: ReleaseId) -> None:
         """See ports.Releases."""

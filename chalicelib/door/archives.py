@@ -114,6 +114,15 @@ class TarReader:
             self._prefix += piece
         return bytes(self._prefix[:limit])
 
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Yield the current member's bytes from its start, what `read` has given included; once, and forward.
+
+        Raises:
+            Unreadable: The archive ends before the member does.
+        """
+        yield bytes(self._prefix)
+        yield from self._body
+
     def drain(self) -> None:
         """Read what follows the tar's end, to the end of the stream: zeros, by rights.
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from chalicelib.door import members
 from chalicelib.door.archives import NO_END, Member, TarReader
+from chalicelib.door.grafts import Seam, find_seam
 from chalicelib.door.kinds import Findings, Unreadable, declarer
+from chalicelib.door.machines import Budget
+from chalicelib.door.pickles import HEAD_BYTES, PICKLE_NAMES, Scanned, begins_as_pickle, scan
 from chalicelib.door.streams import Intake, Limits, Unpacked
 from chalicelib.door.tensors import (
     HEADER_READ_MAX_BYTES,
@@ -76,14 +79,18 @@ class Contents:
         files: Size once extracted, in bytes, by path; macOS leavings excluded.
         kept: The whole bytes of the small files that later checks read.
         tensors: What each readable safetensors file holds.
+        pickles: What each pickle would import; empty where the archive is trusted.
         is_whole: The archive was read to its end.
+        seam: Where other members can be put in front without packing it again; None when they cannot.
         sha256: Of the packed bytes, in hex; None unless they were read to the end.
     """
 
     files: dict[str, int] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
     tensors: dict[str, TensorFacts] = field(default_factory=dict)
+    pickles: dict[str, Scanned] = field(default_factory=dict)
     is_whole: bool = False
+    seam: Seam | None = None
     sha256: str | None = None
     packed_bytes: int = 0
 
@@ -93,26 +100,32 @@ class Contents:
         return frozenset(path for path in self.files if "/" not in path)
 
 
-def read_contents(archive: ByteStream, findings: Findings, limits: Limits) -> Contents:
+def read_contents(archive: ByteStream, findings: Findings, limits: Limits, *, scans_pickles: bool = True) -> Contents:
     """Read *archive* to its end, or to where it cannot be read any further.
 
-    Everything wrong with the stream, the tar and the members' names goes to *findings*.
+    Everything wrong with the stream, the tar and the members' names goes to *findings*. Pickles are followed on the
+    way, unless told not to.
 
     Raises:
         OSError, AwsError: Whatever reading the stream itself raises.
     """
     contents, intake = Contents(), Intake(archive)
-    reader = TarReader(Unpacked(intake, limits), limits)
+    unpacked = Unpacked(intake, limits)
+    reader = TarReader(unpacked, limits)
     names = members.Names(findings)
+    budget = Budget() if scans_pickles else None
     try:
         for member in reader:
             path = names.accept(member)
             if path is not None:
                 _read_member(reader, member, path, contents, findings)
+                if budget is not None and _may_be_pickle(reader, member, path):
+                    contents.pickles[path] = scan(reader.pieces(), budget)
         if not reader.is_ended:
             findings.add(NO_END, "the tar does not end with two zero blocks")
         reader.drain()
         contents.is_whole = True
+        contents.seam = find_seam(intake, unpacked.unpacked_bytes)
     except Unreadable as exc:
         findings.add(exc.kind, exc.message, path=exc.path, fix=exc.fix)
     names.finish()
@@ -135,6 +148,12 @@ def _read_member(reader: TarReader, member: Member, path: str, contents: Content
             findings.add(NOT_KEPT, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
         else:
             contents.kept[path] = reader.read(member.size_bytes)
+
+
+def _may_be_pickle(reader: TarReader, member: Member, path: str) -> bool:
+    if not member.size_bytes or path.endswith(".safetensors"):
+        return False
+    return PICKLE_NAMES.search(path) is not None or begins_as_pickle(reader.read(HEAD_BYTES))
 
 
 def _is_kept(path: str) -> bool:

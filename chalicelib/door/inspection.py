@@ -8,6 +8,7 @@ from datetime import datetime
 
 from chalicelib.door.configs import check_companions, read_configs
 from chalicelib.door.contents import Contents, read_contents
+from chalicelib.door.grafts import Seam
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
 from chalicelib.door.plans import Model, Stage, find_task, make_plan
@@ -18,7 +19,7 @@ from chalicelib.door.tasks import TEXT_TASKS
 from chalicelib.door.trust import check_trust
 from chalicelib.door.weights import check_weights
 from chalicelib.door.wishes import Wishes, read_wishes
-from chalicelib.names import name_problem, suggest_name
+from chalicelib.names import DROPS_PREFIX, archive_key, name_problem, suggest_name
 from chalicelib.ports import ByteStream
 from chalicelib.reports import Report, ServingPlan, Severity
 from chalicelib.state import Drop
@@ -27,7 +28,7 @@ _declare = declarer("The drop")
 BAD_NAME = _declare(
     "bad-name",
     Severity.ERROR,
-    "The name between `models/` and the archive cannot be a model's.",
+    "The name between the drops' prefix (`models/`) and the archive cannot be a model's.",
     "Use a-z, 0-9 and single dashes between them, 40 characters at most.",
 )
 TWO_ARCHIVES = _declare(
@@ -47,6 +48,8 @@ class DoorRules:
         idle_after_s: The TTL where deploy.toml names none.
         idle_floor_s: The shortest TTL that deploy.toml may name.
         allowed_images: Image URIs that deploy.toml may name as its container.
+        drops_prefix: Where people drop.
+        trust_ceiling: The most that deploy.toml may ask for: strict, scan or trusted.
     """
 
     region: str
@@ -54,10 +57,25 @@ class DoorRules:
     idle_after_s: float | None
     idle_floor_s: float
     allowed_images: frozenset[str] = frozenset()
+    drops_prefix: str = DROPS_PREFIX
+    trust_ceiling: str = "trusted"
     limits: Limits = field(default_factory=Limits)
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """A verdict, and where the archive can be grafted; see grafts.Seam."""
+
+    report: Report
+    seam: Seam | None
+
+
 def inspect(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: DoorRules, now: datetime) -> Report:
+    """Judge as `examine` does; give the verdict alone."""
+    return examine(drop, archive, raw_toml, rules=rules, now=now).report
+
+
+def examine(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: DoorRules, now: datetime) -> Inspection:
     """Read the archive once and judge it.
 
     Args:
@@ -74,10 +92,10 @@ def inspect(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: D
     if drop.other_archive_key is not None:
         message = f"{drop.archive_key} is used; {drop.other_archive_key} is ignored"
         findings.add(TWO_ARCHIVES, message, path=drop.other_archive_key)
-    wishes = read_wishes(raw_toml, Rules(rules.idle_floor_s, rules.allowed_images), findings)
-    contents = read_contents(archive, findings, rules.limits)
+    wishes = read_wishes(raw_toml, Rules(rules.idle_floor_s, rules.allowed_images, rules.trust_ceiling), findings)
+    contents = read_contents(archive, findings, rules.limits, scans_pickles=wishes.trust != "trusted")
     plan = _judge(contents, wishes, rules, findings) if contents.is_whole else None
-    return Report(
+    report = Report(
         model=drop.model,
         release=drop.release,
         checked_at=now,
@@ -86,14 +104,15 @@ def inspect(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: D
         sha256=contents.sha256,
         plan=None if findings.is_refusal else plan,
     )
+    return Inspection(report, contents.seam)
 
 
-def refuse_name(drop: Drop, *, now: datetime) -> Report:
+def refuse_name(drop: Drop, *, now: datetime, drops_prefix: str = DROPS_PREFIX) -> Report:
     """Refuse a drop for its name alone, without reading the archive. *now* is aware UTC."""
     findings = Findings()
     problem = name_problem(drop.model) or "the model name cannot be used"
     suggested = suggest_name(drop.model)
-    fix = f"Upload it as `models/{suggested}/model.tar.gz`: a-z, 0-9 and single dashes, 40 characters at most."
+    fix = f"Upload it as `{archive_key(suggested, prefix=drops_prefix)}`: a-z, 0-9 and single dashes, 40 characters at most."
     findings.add(BAD_NAME, problem, path=drop.archive_key, fix=fix)
     return Report(drop.model, drop.release, now, findings.checks(), drop.size_bytes)
 
@@ -105,7 +124,7 @@ def _judge(contents: Contents, wishes: Wishes, rules: DoorRules, findings: Findi
     framework = check_layout(contents, findings)
     config = read_configs(contents, findings)
     check_sources(contents, findings)
-    check_trust(contents, config, wishes.trust, findings)
+    check_trust(contents, config, wishes.trust, findings, ceiling=rules.trust_ceiling)
     if framework is None or findings.has(ADAPTER_ONLY):
         return None
     model = Model(contents, framework, config)

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.door.containers import PLANNED, Image, choose_image
 from chalicelib.door.contents import Contents
+from chalicelib.door.grafts import HANDLED_TASKS
 from chalicelib.door.instances import BY_TYPE, PRICED_ON, PRICED_REGION, has_gpu, has_other_chip
 from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.door.layouts import Framework
@@ -135,8 +136,10 @@ def make_plan(model: Model, wishes: Wishes, stage: Stage, findings: Findings) ->
     why_container = f"container {_container_name(model, wishes)}: " + (
         "deploy.toml says so" if wishes.container else f"the archive is {model.framework}"
     )
-    env, why_env = _env(model, wishes, task, instance_type, size)
-    reasons = (why_task, why_container, why_instance, why_env, f"{rest}: {whose}")
+    is_grafted = _is_grafted(model, wishes, task)
+    env, why_env = _env(model, wishes, task, instance_type, size, brings_code=model.has_code or is_grafted)
+    why_handler = "handler: Tarmac's own, put in front as code/, for the archive has none" if is_grafted else None
+    reasons = (why_task, why_container, why_handler, why_instance, why_env, f"{rest}: {whose}")
     return ServingPlan(
         container=_container_name(model, wishes),
         image_uri=image.uri,
@@ -149,7 +152,14 @@ def make_plan(model: Model, wishes: Wishes, stage: Stage, findings: Findings) ->
         is_idle_after_wished=wishes.has_idle_after,
         price_per_hour_usd=price,
         why=tuple(reason for reason in reasons if reason),
+        is_grafted=is_grafted,
     )
+
+
+def _is_grafted(model: Model, wishes: Wishes, task: str | None) -> bool:
+    """Whether Tarmac's own handler goes in front: it serves the task, and nothing stands where it would lie."""
+    has_folder = any(path == "code" or path.startswith("code/") for path in model.contents.files)
+    return _container_name(model, wishes) == "huggingface" and task in HANDLED_TASKS and not has_folder
 
 
 def _container_name(model: Model, wishes: Wishes) -> str:
@@ -217,14 +227,14 @@ def _price(instance_type: str, wishes: Wishes, findings: Findings) -> float | No
 
 
 def _env(
-    model: Model, wishes: Wishes, task: str | None, instance_type: str, size: Size
+    model: Model, wishes: Wishes, task: str | None, instance_type: str, size: Size, *, brings_code: bool
 ) -> tuple[tuple[tuple[str, str], ...], str | None]:
     env, why = {}, None
     if task is not None and _container_name(model, wishes) == "huggingface":
         env["HF_TASK"] = task
     if wishes.trust != "scan":
         env["TARMAC_TRUST"] = wishes.trust
-    if model.has_code:
+    if brings_code:
         env["SAGEMAKER_PROGRAM"] = "inference.py"
         env["SAGEMAKER_SUBMIT_DIRECTORY"] = "/opt/ml/model/code"
     instance = BY_TYPE.get(instance_type)

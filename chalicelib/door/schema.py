@@ -15,6 +15,7 @@ from chalicelib.door.tasks import TASKS
 from chalicelib.settings import parse_duration_s
 
 TRUST_LEVELS = ("strict", "scan", "trusted")
+DEFAULT_TRUST = "scan"
 MODES = ("realtime", "serverless", "async", "auto")
 CONTAINERS = ("huggingface", "sklearn", "pytorch", "tensorflow", "xgboost", "vllm", "tei")
 ENV_NAMES = {
@@ -52,16 +53,26 @@ class TooShort(BadValue):
     """An idle_after below the floor."""
 
 
+class AboveCeiling(BadValue):
+    """More trust than the stage gives to any drop."""
+
+
 class NotAllowedEnv(BadValue):
     """A variable that is not on the allow-list."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What of the stage's own settings the values are held against. Seconds; image URIs in full."""
+    """What of the stage's own settings the values are held against. Seconds; image URIs in full; one of TRUST_LEVELS."""
 
     idle_floor_s: float
     allowed_images: frozenset[str] = frozenset()
+    trust_ceiling: str = TRUST_LEVELS[-1]
+
+    @property
+    def default_trust(self) -> str:
+        """The level of a drop that asks for none: scan, or the stage's own where that is stricter."""
+        return min(DEFAULT_TRUST, self.trust_ceiling, key=TRUST_LEVELS.index)
 
 
 def _never_left_out(_: Any) -> str | None:
@@ -163,6 +174,16 @@ def _container(value: str, rules: Rules) -> str:
     return _one_of(CONTAINERS)(value, rules)
 
 
+def _trust(value: str, rules: Rules) -> str:
+    level = _one_of(TRUST_LEVELS)(value, rules)
+    if TRUST_LEVELS.index(level) > TRUST_LEVELS.index(rules.trust_ceiling):
+        raise AboveCeiling(
+            f"is {_quoted(level)}, and this stage gives no more than {_quoted(rules.trust_ceiling)}",
+            fix=f'Write trust = "{rules.trust_ceiling}" or leave it out; the stage\'s parameter Trust allows more.',
+        )
+    return level
+
+
 def _hub_model(value: str, _: Rules) -> str:
     if not _HUB_MODEL.fullmatch(value):
         raise BadValue(f"is {_quoted(value)}, which is no model of the Hugging Face Hub", fix='Write "owner/name".')
@@ -210,7 +231,9 @@ KEYS = (
         " Planned with so far: huggingface, sklearn, pytorch. Left out: told from the archive's files.", _container),
     Key("", "trust", (str,), "a string", '"scan"',
         "What may be in the archive. `strict`: safetensors, ONNX and text only, no code. `scan`: code and pickles too,"
-        " in a container without network. `trusted`: the same, without warnings about them.", _one_of(TRUST_LEVELS)),
+        " in a container without network. `trusted`: the same, without warnings about them."
+        " No more than the stage gives (its parameter Trust). Left out: `scan`, or `strict` where the stage gives no more.",
+        _trust),
     Key("serverless", "memory_mb", (int,), "a whole number", "4096",
         "1024, 2048, 3072, 4096, 5120 or 6144.", _memory, _NO_SERVERLESS),
     Key("serverless", "max_concurrency", (int,), "a whole number", "5",

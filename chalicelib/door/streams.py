@@ -64,6 +64,7 @@ BOMB = _declare(
     "Pack only the model; real weights hardly compress.",
 )
 
+TRAILER_BYTES = 8
 _READ_BYTES = 1 << 18
 _FEED_BYTES = 1 << 16  # small enough that what zlib hands back at a member's end costs little to copy
 _PIECE_BYTES = 1 << 20
@@ -116,7 +117,14 @@ def zlib_inflater() -> Inflater:
 
 
 class Intake:
-    """The packed bytes on their way in: counted and hashed."""
+    """The packed bytes on their way in: counted and hashed.
+
+    Attributes:
+        head: The first bytes, HEAD_BYTES of them at most.
+        tail: The last bytes read, TRAILER_BYTES of them at most.
+        members: How many gzip members have ended.
+        is_padded: Zeros follow the last of them.
+    """
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
@@ -124,6 +132,9 @@ class Intake:
         self._is_read = False
         self.packed_bytes = 0
         self.head = b""
+        self.tail = b""
+        self.members = 0
+        self.is_padded = False
 
     @property
     def sha256(self) -> str | None:
@@ -137,6 +148,7 @@ class Intake:
             self.packed_bytes += len(chunk)
             if len(self.head) < HEAD_BYTES:
                 self.head += chunk[: HEAD_BYTES - len(self.head)]
+            self.tail = (self.tail + chunk[-TRAILER_BYTES:])[-TRAILER_BYTES:]
             view = memoryview(chunk)
             for start in range(0, len(chunk), _FEED_BYTES):
                 yield view[start : start + _FEED_BYTES]
@@ -156,6 +168,7 @@ def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = zlib_inflate
         while data:
             if inflater is None:
                 if members:
+                    intake.is_padded |= bytes(data[:1]) == b"\0"
                     data = bytes(data).lstrip(b"\0")  # tapes and disks pad with zeros; gzip itself ignores them too
                     if not data:
                         break
@@ -171,6 +184,7 @@ def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = zlib_inflate
                 yield piece
             if inflater.eof:
                 data, inflater, members = inflater.unused_data, None, members + 1
+                intake.members = members
                 if members > _MEMBERS_FREE and unpacked_bytes < members * _MEMBER_MIN_BYTES:
                     raise Unreadable(
                         FRAGMENTED, f"the first {members:,} gzip members hold {unpacked_bytes:,} bytes in all"

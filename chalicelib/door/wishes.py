@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.door.kinds import Findings, declarer, shown
-from chalicelib.door.schema import KEYS, KEYS_BY_TABLE, TABLES, BadValue, Key, NotAllowedEnv, Rules, TooShort, parse_env
+from chalicelib.door.schema import (
+    DEFAULT_TRUST,
+    KEYS,
+    KEYS_BY_TABLE,
+    TABLES,
+    AboveCeiling,
+    BadValue,
+    Key,
+    NotAllowedEnv,
+    Rules,
+    TooShort,
+    parse_env,
+)
 from chalicelib.reports import Severity
 
 _declare = declarer("deploy.toml")
@@ -33,6 +45,12 @@ BELOW_FLOOR = _declare(
     Severity.ERROR,
     "`idle_after` is shorter than the shortest time in which an endpoint's idleness can be seen here.",
     "Raise idle_after, or leave the key out.",
+)
+TRUST_ABOVE_STAGE = _declare(
+    "trust-above-stage",
+    Severity.ERROR,
+    "`trust` asks for more than this stage gives to any drop; the message names the stage's level.",
+    "Ask for the stage's level, or a stricter one; or have whoever runs the stage raise its parameter Trust.",
 )
 ENV_NOT_ALLOWED = _declare(
     "env-not-allowed",
@@ -70,17 +88,19 @@ class Wishes:
     idle_after_s: float | None = None
     has_idle_after: bool = False
     container: str | None = None
-    trust: str = "scan"
+    trust: str = DEFAULT_TRUST
     env: tuple[tuple[str, str], ...] = ()
 
 
 def read_wishes(raw: bytes | None, rules: Rules, findings: Findings) -> Wishes:
     """Read deploy.toml; what is wrong with it goes to *findings*, and only what is right is in the answer."""
     if raw is None:
-        return Wishes()
+        return Wishes(trust=rules.default_trust)
     text = _decode(raw, findings)
     parsed = _parse(text, findings) if text is not None else None
-    return Wishes() if text is None or parsed is None else _Reading(text, parsed, rules, findings).wishes()
+    if text is None or parsed is None:
+        return Wishes(trust=rules.default_trust)
+    return _Reading(text, parsed, rules, findings).wishes()
 
 
 def _decode(raw: bytes, findings: Findings) -> str | None:
@@ -166,6 +186,8 @@ class _Reading:
             self._values[key.table, key.name] = key.parse(value, self._rules)
         except TooShort as exc:
             self._add(BELOW_FLOOR, key.table, key.name, f"{label} {exc}", fix=exc.fix)
+        except AboveCeiling as exc:
+            self._add(TRUST_ABOVE_STAGE, key.table, key.name, f"{label} {exc}", fix=exc.fix)
         except BadValue as exc:
             self._add(BAD_VALUE, key.table, key.name, f"{label} {exc}", fix=exc.fix)
         else:
@@ -222,7 +244,7 @@ class _Reading:
             idle_after_s=root("idle_after"),
             has_idle_after=("", "idle_after") in self._values,
             container=root("container"),
-            trust=root("trust") or "scan",
+            trust=root("trust") or self._rules.default_trust,
             env=tuple(sorted(env.items())),
         )
 

@@ -15,6 +15,7 @@ from tarmac.cli.stage_options import account_options, stage_option
 from tarmac.stack.accounts import Account, open_account
 from tarmac.stack.artifacts import Artifacts, default_bucket
 from tarmac.stack.deployment import ChangeSet, carry_out, discard, propose, settle
+from tarmac.stack.embedding import complete, fit, refuse_update
 from tarmac.stack.packaging import Package
 from tarmac.stack.packaging import package as make_package
 from tarmac.stack.stacks import Stack, StackEvent, StackState
@@ -78,6 +79,8 @@ def bring(
     stack = Stack(account.clients("cloudformation"), stage.stack_name)
     say(f"account {account.account_id}, region {account.region}, stack {stack.name}")
     state = settle(stack, show)
+    if account.is_embedded and state is not None and not dry_run:
+        raise refuse_update(stack.name, stage=stage.name)
     parameters = dict(parameters)
     if token is not None:
         parameters["TokenSha256"] = with_token(token, parameters, state)
@@ -89,6 +92,10 @@ def bring(
         artifacts.prepare()
         key = artifacts.put_bundle(made.bundle)
         template = made.translated(bucket=artifacts.bucket, key=key, region=account.region)
+        if account.is_embedded:
+            fitted = fit(template)
+            template = fitted.template
+            say(f"the embedded AWS cannot make {', '.join(fitted.left_out)}: left out, see docs/stack.md")
         url = artifacts.put_template(template)
     with spinner("asking CloudFormation what would change"):
         proposed = propose(stack, state, template=template, template_url=url, parameters=parameters, tags=stage.tags)
@@ -98,6 +105,8 @@ def bring(
         return
     if proposed.name is not None:
         state = finish(proposed, stage)
+        if account.is_embedded:
+            state = complete(account, stack, state)
     assert state is not None, "no change to a stack that is not there is impossible"  # noqa: S101  # for the type checker
     show_result(stage, state, token)
 

@@ -115,13 +115,13 @@ class Engine:
         # A sweep of many models, or the end of a large upload, answers late; asking twice would do it twice.
         return local_client(service, self.address.aws_endpoint_url, region=self.address.region, read_timeout_s=600)
 
-    def call(self, method: str, path: str) -> dict[str, Any]:
+    def call(self, method: str, path: str, *, body: bytes | None = None) -> dict[str, Any]:
         """Ask the API and read its JSON.
 
         Raises:
             CommandFailed: The engine does not answer, or refuses; with its own code, message and fix.
         """
-        answer = self.send(method, path)
+        answer = self.send(method, path, body=body)
         if answer.status_code >= 400:
             raise failure_of(answer)
         try:

@@ -51,6 +51,7 @@ for command in (
     models.sweep,
     models.sleep,
     models.wake,
+    models.rollback,
     models.rm,
     deploy.package,
     deploy.deploy,

@@ -1,4 +1,4 @@
-"""Commands about models that are there: ls, status, plan, sweep, sleep, wake, rm."""
+"""Commands about models that are there: ls, status, plan, sweep, sleep, wake, rollback, rm."""
 
 import json
 from collections.abc import Mapping
@@ -155,6 +155,40 @@ def wake(name: str, wait: bool, timeout_s: float, engine: Engine) -> None:
     """Wake a model, or try one again that failed to start."""
     asked = engine.call("POST", model_path(name, "wake"))
     _report(engine, asked, wait_for="ready", wait=wait, timeout_s=timeout_s)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("release", required=False)
+@wait_options
+@engine_option
+@json_option
+def rollback(name: str, release: str | None, wait: bool, timeout_s: float, engine: Engine) -> None:
+    """Go back to an earlier release, or to the one before: it runs until something is dropped again."""
+    body = json.dumps({"release": release} if release else {}).encode()
+    asked = engine.call("POST", model_path(name, "rollback"), body=body)
+    view = asked
+    if wait:
+        view = follow(engine, name, _runs(asked["release"]), timeout_s=timeout_s) or asked
+    if is_json():
+        print_json({"model": name, "release": asked["release"], "state": view["state"]})
+    else:
+        shown = Text.assemble((name, "bold"), f"  release {asked['release']}  ", state_text(view["state"]))
+        out().print(shown)
+
+
+def _runs(release: str) -> Any:
+    """Make a test of "this release answers, or would when woken"."""
+
+    def is_done(view: View | None) -> bool:
+        if view is None:
+            raise CommandFailed("the model was deleted meanwhile", code="model_not_found")
+        row = next((each for each in view["releases"] if each["release"] == release), None)
+        if row is None or not row["is_target"]:
+            raise CommandFailed(f"{view['model']}: {view['why']}", code="model_failed")
+        return bool(view["state"] == "asleep" or (view["state"] == "ready" and view["release"] == release))
+
+    return is_done
 
 
 def _report(engine: Engine, asked: View, *, wait_for: str, wait: bool, timeout_s: float) -> None:

@@ -1,12 +1,14 @@
 """Commands about archives: check, pack, push."""
 
 import hashlib
-import tempfile
+import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -20,8 +22,6 @@ from tarmac.cli.reports import checks_table
 from tarmac.cli.screen import err, is_json, out, price, print_json, size, state_text
 from tarmac.cli.waiting import follow, is_settled_at, refusal
 
-MULTIPART_BYTES = 8 * 1024 * 1024
-
 archive_argument = click.argument("path", type=click.Path(path_type=Path))
 toml_option = click.option(
     "--toml", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A deploy.toml to go with it."
@@ -34,21 +34,24 @@ def inspect_file(path: Path, toml: Path | None, *, name: str = "model") -> Repor
     Raises:
         CommandFailed: There is no such file, or it is a directory.
     """
-    from chalicelib.door import DoorRules, inspect
-    from chalicelib.state import Drop
-
     if path.is_dir():
         raise CommandFailed(f"{path} is a directory", fix=f"pack it first: tarmac pack {path}")
     if not path.is_file():
         raise CommandFailed(f"there is no file {path}")
+    with path.open("rb") as stream:
+        return _inspect(stream, path, path.stat().st_size, toml, name)
+
+
+def _inspect(stream: BinaryIO, path: Path, size_bytes: int, toml: Path | None, name: str) -> Report:
+    from chalicelib.door import DoorRules, inspect
+    from chalicelib.state import Drop
+
     now = datetime.now(UTC)
-    size_bytes = path.stat().st_size
     drop = Drop(ModelName(name), path.name, "local", size_bytes, now, toml_etag="local" if toml else None)
     raw_toml = toml.read_bytes() if toml else None
     # The rules of a laptop: an archive that suits AWS suits them too, but for the shortest TTL.
     rules = DoorRules(region="us-east-1", instance_type="ml.m5.large", idle_after_s=900.0, idle_floor_s=1.0)
-    with path.open("rb") as stream:
-        return inspect(drop, stream, raw_toml, rules=rules, now=now)
+    return inspect(drop, stream, raw_toml, rules=rules, now=now)
 
 
 @click.command()
@@ -130,19 +133,17 @@ def push(
     """Upload an archive, or a directory that is packed first, under a model's name."""
     if problem := name_problem(name):
         raise CommandFailed(problem, fix=f"call it {suggest_name(name)}", code="invalid_model_name")
-    with _archive_of(path) as archive:
-        if is_checked:
-            report = inspect_file(archive, toml, name=name)
-            if not report.is_accepted:
-                if not is_json():
-                    show_report(path, report)
-                import json
+    if not path.exists():
+        raise CommandFailed(f"{path} does not exist")
+    if is_checked:
+        report = inspect_directory(path, toml, name=name) if path.is_dir() else inspect_file(path, toml, name=name)
+        if not report.is_accepted:
+            if not is_json():
+                show_report(path, report)
+            import json
 
-                raise refusal(name, json.loads(report.to_json()))
-        elif not archive.is_file():
-            raise CommandFailed(f"there is no file {archive}")
-        release = aws_refusals(lambda: upload(engine, archive, name, toml), what="the upload failed")
-        size_bytes = archive.stat().st_size
+            raise refusal(name, json.loads(report.to_json()))
+    release, size_bytes = aws_refusals(lambda: upload(engine, path, name, toml), what="the upload failed")
     view: dict[str, Any] = {"model": name, "release": release, "size_bytes": size_bytes}
     if wait:
         settled = follow(engine, name, is_settled_at(release), timeout_s=timeout_s)
@@ -154,31 +155,60 @@ def push(
         out().print(Text.assemble((name, "bold"), f"  {size(size_bytes)}, release {release}", state))
 
 
-@contextmanager
-def _archive_of(path: Path) -> Iterator[Path]:
-    """Give the archive itself, or one packed of a directory for as long as it is needed."""
-    if not path.is_dir():
-        if not path.exists():
-            raise CommandFailed(f"{path} does not exist")
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="tarmac-push-") as scratch:
-        archive = Path(scratch) / "model.tar.gz"
-        pack_directory(path, archive)
-        yield archive
+def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[str, int]:
+    """Upload the wishes, then the archive; give back the release that they make, and the archive's size in bytes.
 
-
-def upload(engine: Engine, archive: Path, name: str, toml: Path | None) -> str:
-    """Upload the wishes, then the archive; give back the release that they make."""
-    from boto3.s3.transfer import TransferConfig
+    A directory is packed on its way: nothing of it is written anywhere else. What breaks off is gone on with the next
+    time.
+    """
+    from tarmac.packer import NotPackable, unpacked_bytes
+    from tarmac.packer import pack as pack_files
+    from tarmac.pushing import Push, part_bytes_for
 
     s3, bucket = engine.aws("s3"), engine.address.bucket
     if toml is not None:
         _put_if_changed(s3, bucket, toml_key(name), toml.read_bytes())
-    with _progress(archive) as advance:
-        config = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES)
-        s3.upload_file(str(archive), bucket, archive_key(name), Config=config, Callback=advance)
-    return release_id(_etag(s3, bucket, archive_key(name)) or "", _etag(s3, bucket, toml_key(name)))
+    try:
+        total_bytes = unpacked_bytes(path) if path.is_dir() else path.stat().st_size
+        with _progress(path.name, None if path.is_dir() else total_bytes) as advance:
+            push = Push(s3, bucket, archive_key(name), part_bytes=part_bytes_for(total_bytes), on_sent=advance)
+            try:
+                if path.is_dir():
+                    pack_files(path, cast("BinaryIO", push))
+                else:
+                    with path.open("rb") as source:
+                        shutil.copyfileobj(source, push, 1 << 20)
+                sent = push.finish()
+            finally:
+                push.give_up()
+    except NotPackable as exc:
+        raise CommandFailed(str(exc), code="not_packable") from exc
+    return release_id(sent.etag, _etag(s3, bucket, toml_key(name))), sent.size_bytes
+
+
+def inspect_directory(directory: Path, toml: Path | None, *, name: str) -> Report:
+    """Judge what a directory will be packed to, without packing it: the door reads it through a pipe.
+
+    Raises:
+        CommandFailed: It cannot be packed.
+    """
+    from tarmac.packer import pack_stored
+
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        with suppress(BrokenPipeError), os.fdopen(writer, "wb") as output:
+            pack_stored(directory, output)
+
+    with ThreadPoolExecutor(1) as pool:
+        packed = pool.submit(write)
+        with os.fdopen(reader, "rb") as stream:
+            report = _inspect(stream, Path("model.tar.gz"), 0, toml, name)
+        try:
+            packed.result()
+        except ValueError as exc:  # NotPackable
+            raise CommandFailed(str(exc), code="not_packable") from exc
+    return report
 
 
 def _put_if_changed(s3: Any, bucket: str, key: str, content: bytes) -> None:
@@ -199,7 +229,7 @@ def _etag(s3: Any, bucket: str, key: str) -> str | None:
 
 
 @contextmanager
-def _progress(archive: Path) -> Iterator[Callable[[int], None]]:
+def _progress(name: str, total_bytes: int | None) -> Iterator[Callable[[int], None]]:
     console = err()
     bar = Progress(
         TextColumn("{task.description}"),
@@ -211,5 +241,5 @@ def _progress(archive: Path) -> Iterator[Callable[[int], None]]:
         disable=not console.is_terminal or is_json(),
     )
     with bar:
-        task = bar.add_task(archive.name, total=archive.stat().st_size)
+        task = bar.add_task(name, total=total_bytes)
         yield lambda size_bytes: bar.update(task, advance=size_bytes)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from tarmac.stack.errors import WrongRegion
 from tarmac.stack.explanations import explained
 
 CONNECT_TIMEOUT_S = 10
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Clients(Protocol):
@@ -23,6 +25,8 @@ class Account:
     clients: Clients
     region: str
     partition: str = "aws"
+    is_embedded: bool = False
+    """Whether the endpoint is on this machine: the embedded AWS, or something like it."""
     account_id: str = field(default="", init=False)
     arn: str = field(default="", init=False)
 
@@ -66,7 +70,9 @@ def open_account(*, profile: str | None = None, region: str | None = None) -> Ac
             made[service] = session.client(service, config=config)
         return made[service]
 
-    return Account(clients, session.region_name, _partition(session)).identify()
+    with explained():
+        is_embedded = urlsplit(clients("cloudformation").meta.endpoint_url).hostname in LOOPBACK
+    return Account(clients, session.region_name, _partition(session), is_embedded).identify()
 
 
 def _partition(session: Any) -> str:

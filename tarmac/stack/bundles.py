@@ -15,6 +15,9 @@ from tarmac.stack.errors import PackagingFailed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"==\s*([^\s;#]+)")
+_NEEDED = (
+    "app.py", "chalicelib", ".chalice/config.json", "requirements.txt", "infra/resources.yaml", "inference_code",
+)  # fmt: skip
 _INSTALLERS_NOTES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"})
 
 
@@ -28,7 +31,7 @@ def lay_out(root: Path, into: Path) -> None:
     Raises:
         PackagingFailed: A file of the application or a library is missing, of another version, or compiled.
     """
-    for needed in ("app.py", "chalicelib", ".chalice/config.json", "requirements.txt", "infra/resources.yaml"):
+    for needed in _NEEDED:
         if not (root / needed).exists():
             raise PackagingFailed(f"{root / needed} is missing", fix="deploy from a whole checkout of Tarmac")
     into.mkdir(parents=True)
@@ -40,6 +43,9 @@ def lay_out(root: Path, into: Path) -> None:
     (into / "requirements.txt").write_text("")
     vendor = into / "vendor"
     vendor.mkdir()
+    # As data: it runs in the serving container, and is put in front of archives that bring no handler.
+    unneeded = shutil.ignore_patterns("__pycache__", "*.pyc", "serve.py", "requirements.txt")
+    shutil.copytree(root / "inference_code", vendor / "inference_code", ignore=unneeded)
     for library in libraries((root / "requirements.txt").read_text()):
         _copy(library, vendor)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.errors import TarmacError
 from chalicelib.hints import models_in
+from chalicelib.names import DROPS_PREFIX
 from tarmac.stack.accounts import Account
 from tarmac.stack.deployment import dead_end
 from tarmac.stack.explanations import explained
@@ -155,11 +156,12 @@ class Examination:
             yield fine("dead letters", "none")
             return
         app = self.stack.find()
-        prefix = app.parameters.get("AppName", "") if app else ""
+        parameters = app.parameters if app else {}
+        prefix, drops = parameters.get("AppName", ""), parameters.get("DropsPrefix") or DROPS_PREFIX
         # Seen again at once by whoever reads next: looking takes nothing away.
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=LETTERS_READ, VisibilityTimeout=0)
         models = sorted(
-            {model for message in messages.get("Messages", ()) for model in _spoken_of(message["Body"], prefix)}
+            {model for message in messages.get("Messages", ()) for model in _spoken_of(message["Body"], prefix, drops)}
         )
         stage = self.stack.name.removeprefix("tarmac-")
         about = f", about {', '.join(models)}" if models else ""
@@ -207,8 +209,8 @@ def redrive(account: Account, stack: Stack) -> int:
     return int(arns["DeadLetters"]["ApproximateNumberOfMessages"])
 
 
-def _spoken_of(body: str, app: str) -> tuple[str, ...]:
+def _spoken_of(body: str, app: str, drops_prefix: str) -> tuple[str, ...]:
     try:
-        return models_in(body, app=app)
+        return models_in(body, app=app, drops_prefix=drops_prefix)
     except ValueError:
         return ()

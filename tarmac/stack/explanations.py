@@ -120,6 +120,10 @@ def explained() -> Iterator[None]:
         raise NoAccess(str(exc), fix="aws configure list-profiles shows those that are there") from exc
     except (botocore.NoRegionError, botocore.InvalidRegionError) as exc:
         raise WrongRegion("no region is set", fix="add --region eu-west-1, or set AWS_REGION") from exc
+    except botocore.UnknownRegionError as exc:
+        raise WrongRegion(
+            f"AWS has no region {exc.kwargs['region_name']!r}", fix="spell it like eu-west-1: --region NAME, or AWS_REGION"
+        ) from exc
     except (botocore.EndpointConnectionError, botocore.ConnectTimeoutError) as exc:
         raise WrongRegion(
             f"AWS cannot be reached: {exc}", fix="check the network, and that the region is spelled right"

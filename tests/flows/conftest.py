@@ -17,6 +17,8 @@ from tarmac.local.clients import local_client
 from tarmac.local.embedded import EmbeddedAws
 from tarmac.local.stack import LocalStack, ensure_stack
 from tarmac.local.up import application_environment
+from tests.recording import at_door, recording
+from tests.stack.judging import denied
 
 TOKEN = "a-token-of-the-tests"
 ECHO = """
@@ -69,7 +71,8 @@ class Doors:
         """Send a request through the API's door, with the token."""
         sent = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", **(headers or {})}
         verb: Callable[..., HTTPResponse] = getattr(self.client.http, method.lower())
-        return verb(path, headers=sent, body=body)
+        with at_door("api"):
+            return verb(path, headers=sent, body=body)
 
     def drop(self, model: str, archive: bytes, *, toml: str | None = None, is_flat: bool = False) -> None:
         """Upload as a person would."""
@@ -96,7 +99,8 @@ class Doors:
     def look(self, bodies: list[str]) -> dict[str, Any]:
         """Hand these messages to the queue's door."""
         event = self.client.events.generate_sqs_event(bodies, queue_name="looks")
-        answer: dict[str, Any] = self.client.lambda_.invoke("look", event).payload
+        with at_door("look"):
+            answer: dict[str, Any] = self.client.lambda_.invoke("look", event).payload
         return answer
 
     def sweep(self) -> dict[str, Any]:
@@ -104,7 +108,8 @@ class Doors:
         event = self.client.events.generate_cw_event(
             source="aws.events", detail_type="Scheduled Event", detail={}, resources=[], region="us-east-1"
         )
-        answer: dict[str, Any] = self.client.lambda_.invoke("sweep", event).payload
+        with at_door("sweep"):
+            answer: dict[str, Any] = self.client.lambda_.invoke("sweep", event).payload
         return answer
 
     def state(self, model: str) -> str:
@@ -155,7 +160,7 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     app.application.cache_clear()
     clients = {name: local_client(name, aws.url) for name in ("s3", "sqs", "sagemaker", "sagemaker-runtime")}
     try:
-        with Client(app.app) as client:
+        with recording() as recorded, Client(app.app) as client:
             yield Doors(
                 client=client,
                 s3=clients["s3"],
@@ -171,3 +176,5 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         app.application.cache_clear()
         os.environ.clear()
         os.environ.update(saved)
+    refused = denied(recorded.calls)
+    assert not refused, "IAM would have refused:\n" + "\n".join(refused)

@@ -5,7 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Doors, archive_of, echo_archive
+
+from tests.flows.conftest import Doors, archive_of, echo_archive
 
 
 def is_gone(doors: Doors, model: str) -> bool:
@@ -295,3 +296,39 @@ def test_deploy_toml_makes_a_new_release_when_it_comes_after(doors: Doors) -> No
     refused = doors.show("wishes")
     assert refused["release"] == second["release"]
     assert "idle_after" in json.dumps(refused["report"]["checks"])
+
+
+def test_a_rollback_runs_the_release_before_and_the_next_drop_ends_it(doors: Doors) -> None:
+    """Through the HTTP door and SageMaker's own update."""
+
+    def words() -> bytes:
+        asked = doors.http("POST", "/models/back", headers={"Content-Type": "application/x-words"})
+        return bytes(asked.body)
+
+    for each in ("one", "two"):
+        doors.drop("back", echo_archive(each), toml='idle_after = "never"\n')
+        doors.until("back", "ready")
+    doors.until("back", "ready")
+    shown = doors.show("back")
+    second = shown["release"]
+    (first,) = (row["release"] for row in shown["releases"] if row["release"] != second)
+
+    answer = doors.http("POST", "/models/back/rollback")
+    assert (answer.status_code, answer.json_body["release"]) == (202, first)
+    doors.deliver()
+    doors.until("back", "ready")
+    assert words() == b"one"
+    assert doors.show("back")["dropped_release"] == second
+
+    body = json.dumps({"release": second}).encode()
+    assert doors.http("POST", "/models/back/rollback", body=body).status_code == 202
+    doors.deliver()
+    doors.until("back", "ready")
+    assert words() == b"two"
+
+    for wrong in (b"[]", b'{"release": 1}', b"{"):
+        assert doors.http("POST", "/models/back/rollback", body=wrong).status_code == 400
+    missing = doors.http("POST", "/models/back/rollback", body=b'{"release": "0123456789ab"}')
+    assert (missing.status_code, missing.json_body["error"]["code"]) == (404, "release_not_found")
+    doors.http("DELETE", "/models/back")
+    assert doors.until("back", "absent") == "absent"

@@ -11,7 +11,7 @@ from zlib import crc32
 
 from chalicelib.batches import look_at_each
 from chalicelib.bootstrap import Application, build
-from chalicelib.errors import TarmacError, Throttled, Unavailable
+from chalicelib.errors import TarmacError
 from chalicelib.names import ModelName, endpoint_name, release_name
 from chalicelib.state import ANSWERING, MODIFYING, EndpointStatus
 from tests.fakes import (
@@ -22,66 +22,20 @@ from tests.fakes import (
     Crash,
     FakeEndpoint,
     FakeWorld,
-    Gate,
     ManualClock,
     fake_world,
     good_archive,
     settings,
 )
+from tests.simulation.weather import Weather
 
 MODELS = ("cat", "cat-2")
 FOREIGN = "tarmac-dog"
 PROCESSES = 3
 STEPS = 45
 SWEEP_EVERY_S = 300.0
-HOT = (
-    "s3.write asleep/",
-    "s3.find usage/",
-    "s3.find asleep/",
-    "s3.delete_exactly",
-    "sagemaker.delete ",
-    "runtime.invoke",
-)
-"""The calls of the sleep protocol: here the weather is at its worst."""
 NESTING = 2
 """How many actors may interrupt one another: each call of one is a moment at which another may run."""
-
-
-class Weather(Gate):
-    """Throttles, time-outs after the fact, crashes, slow calls, and other actors in between."""
-
-    def __init__(self, chance: random.Random, clock: ManualClock) -> None:
-        self.chance, self.clock = chance, clock
-        self.is_calm = False
-        self.is_hurried = False
-        """A request is being served somewhere on the stack: nothing may stall for longer than Lambda lets it live."""
-        self.interrupt: Callable[[], None] = lambda: None
-
-    def before(self, call: str) -> None:
-        self.clock.advance(0.02)
-        if self.is_calm:
-            return
-        luck, worse = self.chance.random(), 5.0 if call.startswith(HOT) else 1.0
-        if luck < 0.01:
-            raise Throttled(f"throttled: {call}")
-        if luck < 0.018:
-            raise Crash(call)
-        if luck < 0.05:
-            self.clock.advance(self.chance.uniform(0.1, 1.5))
-        elif luck < 0.05 + 0.01 * worse and not self.is_hurried:
-            # What follows the last look at the clock must arrive while the mark is young: see the executor's limit.
-            self.clock.advance(self.chance.uniform(1, 25 if call.startswith("sagemaker.delete ") else 100))
-        elif luck > 1 - 0.05 * worse:
-            self.interrupt()
-
-    def after(self, call: str) -> None:
-        if self.is_calm:
-            return
-        luck = self.chance.random()
-        if luck < 0.008:
-            raise Crash(call)
-        if luck < 0.018:
-            raise Unavailable(f"no answer, though it was done: {call}")
 
 
 class History:
@@ -100,7 +54,7 @@ class History:
         """Whose mark was there already when the sweep began."""
         self.sleeps_by_hand = seed % 2 == 0
         self.put_back_at: dict[str, datetime] = {}
-        self.dropped_at: dict[str, datetime] = {}
+        self.asked_anew_at: dict[str, datetime] = {}
         self.excused: set[str] = set()
         self.quarantine: set[str] = set()
         self.served_at: dict[str, datetime] = {}
@@ -189,7 +143,7 @@ class History:
         self._tell(f"drop {model} {crc32(archive) % 97} {etag}")
         if not self._drop_is_there(endpoint_name(APP, model)):
             self.put_back_at[endpoint_name(APP, model)] = self.clock.now()
-        self.dropped_at[endpoint_name(APP, model)] = self.clock.now()
+        self.asked_anew_at[endpoint_name(APP, model)] = self.clock.now()
         self.world.drop(model, archive, etag=etag)
         self._forgive(model)
         self._hint(model)
@@ -230,6 +184,7 @@ class History:
             self._tell(f"{command.__name__} {model}")
             if command.__name__ == "wake":
                 self._forgive(model)
+                self.asked_anew_at[endpoint_name(APP, model)] = self.clock.now()
             else:
                 self.marked.add(endpoint_name(APP, model))
             command(model)
@@ -346,9 +301,10 @@ class History:
     def _is_excused(self, violation: str) -> bool:
         if any(violation == f"a request met the deletion of {name}" for name in self.excused):
             return True
-        # DeleteEndpointConfig takes no condition either: who drops an older release's very bytes again in the seconds
-        # in which another look is removing that release's configuration may lose it.
-        recently = (name for name, at in self.dropped_at.items() if self.clock.now() - at < timedelta(seconds=300))
+        # DeleteEndpointConfig takes no condition either: who drops an older release's very bytes again, or retries a
+        # failed one, in the seconds in which another look is removing that release's configuration may lose it. The
+        # next look makes it again.
+        recently = (name for name, at in self.asked_anew_at.items() if self.clock.now() - at < timedelta(seconds=300))
         return any(violation.startswith(f"configuration {name}-") for name in recently)
 
     def _quiesce(self) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ import boto3
 from chalice.test import Client
 
 import app
+from chalicelib import telemetry
 from chalicelib.aws.buckets import COPY_AT_ONCE_BYTES
 from chalicelib.errors import AwsError
 from chalicelib.state import Drop
@@ -28,7 +30,10 @@ from tarmac.local.stack import LocalStack, ensure_stack
 from tests.recording import Recording, at_door, recording
 
 TOKEN = "open sesame"
+PAYLOAD = b"asked in confidence"
 TTL_S = 2
+LAST_RESORTS = "tarmac-test"
+LAST_RESORT_ROLE_ARN = "arn:aws:iam::123456789012:role/tarmac-local-last-resort"
 HANDLER = """
 def model_fn(model_dir): return "model"
 def transform_fn(model, body, content_type, accept): return body, content_type
@@ -109,10 +114,14 @@ def application(tmp_path: Path, set_environment: Callable[[Mapping[str, str]], N
                 "TARMAC_IDLE_AFTER": f"{TTL_S}s",
                 "TARMAC_IDLE_FLOOR": "1s",
                 "TARMAC_RELEASES_KEPT": "1",
+                "TARMAC_MAX_ENDPOINTS": "10",
+                "TARMAC_LAST_RESORT_GROUP": LAST_RESORTS,
+                "TARMAC_LAST_RESORT_ROLE_ARN": LAST_RESORT_ROLE_ARN,
                 "TARMAC_TOKEN_SHA256": hashlib.sha256(TOKEN.encode()).hexdigest(),
             }
         )
         boto3.setup_default_session()
+        boto3.client("scheduler").create_schedule_group(Name=LAST_RESORTS)
         app.application.cache_clear()
         with Client(app.app) as client:
             yield Flow(stack, client, boto3.client("s3"))
@@ -122,9 +131,33 @@ def application(tmp_path: Path, set_environment: Callable[[Mapping[str, str]], N
         aws.stop()
 
 
+class _Keeper(logging.Handler):
+    """Keeps every line whole, with all that was put into it."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(f"{record.getMessage()} {vars(record)}")
+
+
+@contextlib.contextmanager
+def logged(lines: list[str]) -> Iterator[None]:
+    """Keep what the application logs and counts."""
+    keeper, emit = _Keeper(lines), telemetry.emit
+    telemetry.logger.addHandler(keeper)
+    telemetry.set_emitter(lambda raw: lines.append(json.dumps(raw)))
+    try:
+        yield
+    finally:
+        telemetry.set_emitter(emit)
+        telemetry.logger.removeHandler(keeper)
+
+
 def run_main_flow(flow: Flow) -> Recording:
     """Live through a model's life twice: once moved by the queue's looks, once by sweeps alone (all events lost)."""
-    with recording() as made:
+    with recording() as made, logged(made.log):
         flow.http("GET", "/health")
         flow.http("GET", "/models")
         for model, move in (("looked", flow.look), ("swept", flow.sweep)):
@@ -146,13 +179,13 @@ def _live(flow: Flow, model: str, move: Callable[[str], None]) -> None:
     flow.drop(model, archive("first"))
     flow.drop(model, b'instance_type = "ml.m5.large"\n', "models/{}/deploy.toml")
     flow.until(model, "ready", move)
-    assert flow.http("POST", f"/models/{model}/invocations", b"hello") == (200, b"hello")
+    assert flow.http("POST", f"/models/{model}/invocations", PAYLOAD) == (200, PAYLOAD)
 
     # S3's times have whole seconds: a mark in the same second as the last use counts as awake.
     time.sleep(1.1)
     flow.http("POST", f"/models/{model}/sleep")
     flow.until(model, "asleep", flow.sweep)
-    status, raw = flow.http("POST", f"/models/{model}/invocations", b"hello")
+    status, raw = flow.http("POST", f"/models/{model}/invocations", PAYLOAD)
     assert (status, raw["error"]["code"]) == (503, "model_asleep")
     flow.until(model, "ready", move)
 
@@ -160,6 +193,11 @@ def _live(flow: Flow, model: str, move: Callable[[str], None]) -> None:
     move(model)
     flow.until(model, "ready", move)
     move(model)
+
+    _, raw = flow.http("GET", f"/models/{model}")
+    body = json.dumps({"release": raw["release"]}).encode()
+    assert flow.http("POST", f"/models/{model}/rollback", body)[0] == 202
+    time.sleep(1.1)
 
     flow.drop(model, archive("broken", code="raise SystemExit('it cannot start')\n"))
     deadline = time.monotonic() + 30

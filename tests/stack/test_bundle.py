@@ -57,7 +57,8 @@ def test_the_zip_is_small(packaged, unzipped, record_property):
 def test_nothing_of_the_laptop_is_in_the_bundle(unzipped):
     tops = {path.name.partition("-")[0].removesuffix(".py") for path in unzipped.iterdir()}
 
-    assert tops == {"app", "chalicelib", "chalice", "aws_lambda_powertools", "jmespath", "typing_extensions"}
+    libraries = {"chalice", "aws_lambda_powertools", "jmespath", "typing_extensions"}
+    assert tops == {"app", "chalicelib", "inference_code", *libraries}
     assert not [path for path in unzipped.rglob("*") if path.suffix in {".so", ".pyc"}]
 
 
@@ -83,3 +84,25 @@ def test_memory_stays_low_after_the_first_request(unzipped):
 
     print(f"memory after the first request: {start.memory_mb:.0f} MB")
     assert start.memory_mb < MEMORY_AFTER_A_REQUEST_MAX_MB
+
+
+def test_an_archive_is_grafted_from_the_bundle(unzipped, tmp_path):
+    """Where no checkout is, and as Lambda would: the handler is there as data."""
+    program = (
+        "import sys, tarfile, io\n"
+        f"sys.path.insert(0, {str(unzipped)!r})\n"
+        "from chalicelib.bootstrap import read_handler\n"
+        "from chalicelib.door.grafts import make_scion\n"
+        "files = read_handler()\n"
+        "scion = make_scion(files)\n"
+        "print(len(files), len(scion.packed), 'code/inference.py' in files)\n"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={}
+    )
+
+    count, packed_bytes, has_entry = ran.stdout.split()
+    assert int(count) > 10
+    assert int(packed_bytes) < 1 << 20
+    assert has_entry == "True"

@@ -15,6 +15,7 @@ from moto import mock_aws
 
 from tarmac.cli.deploy import bring, deploy, package, show_result
 from tarmac.cli.destroy import destroy
+from tarmac.cli.doctor import doctor
 from tarmac.stack.accounts import open_account
 from tarmac.stack.artifacts import Artifacts, default_bucket
 from tarmac.stack.destruction import Destruction
@@ -23,7 +24,7 @@ from tarmac.stack.explanations import explained
 from tarmac.stack.stacks import Stack, StackState
 from tarmac.stack.stages import Stage
 from tests.stack.fake_aws import FakeCloudFormation, account_of, refused
-from tests.stack.test_in_moto import LEFT_OUT, mentions
+from tests.stack.test_in_moto import LEFT_OUT, mentions, with_known_group
 
 REGION = "eu-west-1"
 
@@ -51,7 +52,7 @@ def aws(environment: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def make(packaged: Any) -> Any:
     """The package without what moto does not know."""
-    sam = json.loads(json.dumps(packaged.sam))
+    sam = with_known_group(packaged.sam)
     gone = {name for name, raw in sam["Resources"].items() if raw["Type"] in {*LEFT_OUT, "AWS::Serverless::Api"}}
     for name in ("Look", "Sweep"):
         for key in ("Events", "EventInvokeConfig"):
@@ -288,6 +289,22 @@ def test_destroy_asks_before_it_does_anything(aws):
 
     assert result.exit_code == 1
     assert "Delete tarmac-prod in account 123456789012, eu-west-1" in result.output
+
+
+def test_doctor_tells_of_a_stage_that_is_not_there_and_exits_1(aws):
+    result = CliRunner().invoke(doctor, ["--stage", "prod", "--region", REGION, "--json"])
+
+    findings = json.loads(result.output)["findings"]
+    assert result.exit_code == 1
+    assert findings[-1]["message"] == "there is no stack tarmac-prod"
+    assert findings[0]["message"] == "arn:aws:sts::123456789012:user/moto in account 123456789012"
+
+
+def test_redrive_without_a_stage_is_a_mistake(aws):
+    result = CliRunner().invoke(doctor, ["--redrive"])
+
+    assert result.exit_code == 2
+    assert "--redrive needs --stage" in result.output
 
 
 def test_package_writes_template_and_bundle(tmp_path):

@@ -1,10 +1,8 @@
 """The translated template, created in moto's CloudFormation as far as moto goes.
 
-Left out, as moto 5.2.5 does not know them in a template or makes them wrongly: everything of API Gateway ("REST API
-doesn't contain any methods"), Lambda's event source mapping (moto would poll the queue and eat the messages) and
-EventInvokeConfig, the bucket's and the queues' policies, alarms, metric filters, the dashboard, the budget, the
-scheduler's group. The bucket's EventBridge setting moto ignores in a template: the test sets it by hand. Policies
-are evaluated in test_permissions.py; moto does not enforce them.
+What is left out, and why, is a table in tarmac/stack/embedding.py, which `tarmac deploy` against the embedded AWS uses too.
+The bucket's EventBridge setting moto ignores in a template: the test sets it by hand. Policies are evaluated in
+test_permissions.py; moto does not enforce them.
 """
 
 import json
@@ -15,42 +13,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from tarmac.stack.embedding import fit
+
 REGION = "eu-west-1"
-LEFT_OUT = frozenset(
-    {
-        "AWS::ApiGateway::Account",
-        "AWS::ApiGateway::Deployment",
-        "AWS::ApiGateway::RestApi",
-        "AWS::ApiGateway::Stage",
-        "AWS::Budgets::Budget",
-        "AWS::CloudWatch::Alarm",
-        "AWS::CloudWatch::Dashboard",
-        "AWS::Lambda::EventInvokeConfig",
-        "AWS::Lambda::EventSourceMapping",
-        "AWS::Logs::MetricFilter",
-        "AWS::S3::BucketPolicy",
-        "AWS::SQS::QueuePolicy",
-        "AWS::Scheduler::ScheduleGroup",
-    }
-)
-
-
-def as_far_as_moto_goes(template: dict[str, Any]) -> dict[str, Any]:
-    resources = {
-        name: raw
-        for name, raw in template["Resources"].items()
-        # moto takes a rule without a pattern, such as the sweep's schedule, for one that wants every event.
-        if raw["Type"] not in LEFT_OUT and "ScheduleExpression" not in raw.get("Properties", {})
-    }
-    gone = set(template["Resources"]) - set(resources)
-    resources = {name: raw for name, raw in resources.items() if not mentions(raw, gone)}
-    outputs = {name: raw for name, raw in template["Outputs"].items() if not mentions(raw, gone)}
-    return {**template, "Resources": resources, "Outputs": outputs}
-
-
-def mentions(raw: Any, names: set[str]) -> bool:
-    text = json.dumps(raw)
-    return any(f'"{name}"' in text or f"${{{name}}}" in text or f"${{{name}." in text for name in names)
 
 
 @pytest.fixture
@@ -67,7 +32,7 @@ def outputs(account: None, packaged: Any) -> dict[str, str]:
     s3.create_bucket(Bucket="tarmac-artifacts", CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket="tarmac-artifacts", Key="bundle/x.zip", Body=packaged.package.bundle.read_bytes())
     cloudformation = boto3.client("cloudformation", REGION)
-    template = as_far_as_moto_goes(packaged.cloudformation(REGION))
+    template = fit(packaged.cloudformation(REGION)).template
     cloudformation.create_stack(
         StackName="tarmac-test", TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
     )

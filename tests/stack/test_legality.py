@@ -2,10 +2,11 @@ import subprocess
 import sys
 
 import boto3
+import botocore.session
 import pytest
 from botocore.stub import Stubber
 
-from tests.legality import found_so_far
+from tests.legality import _compiled, found_so_far
 
 MODEL = {"ModelName": "tm-cat-12345678", "ExecutionRoleArn": "arn:aws:iam::123456789012:role/model"}
 
@@ -68,6 +69,33 @@ def test_a_number_out_of_range_is_found():
         "CreateEndpointConfig: request.ProductionVariants[0].VolumeSizeInGB: 600 is more than 512"
     ]
     client.close()
+
+
+@pytest.mark.parametrize(
+    "service", ["sagemaker", "sagemaker-runtime", "s3", "sqs", "scheduler", "cloudwatch", "events"]
+)
+def test_every_pattern_of_the_services_in_use_is_understood(service):
+    model = botocore.session.Session().get_service_model(service)
+
+    patterns = {
+        shape.metadata["pattern"] for shape in map(model.shape_for, model.shape_names) if "pattern" in shape.metadata
+    }
+
+    assert all(_compiled(pattern) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "legal", "illegal"),
+    [
+        (r"\p{ASCII}*", "*/*", "é"),
+        (r"\A\S[\p{Print}]*\z", "model.tar.gz", "a\n"),
+        (r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$", "tarmac:app é", "what?"),
+        (r"[a-z]\p{L}", "aé", "a?"),
+    ],
+)
+def test_java_s_classes_are_read_inside_brackets_and_outside(pattern, legal, illegal):
+    assert _compiled(pattern).fullmatch(legal)
+    assert not _compiled(pattern).fullmatch(illegal)
 
 
 def test_the_plugin_fails_a_test_that_sends_an_illegal_name(tmp_path, request):

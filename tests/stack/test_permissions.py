@@ -1,90 +1,16 @@
 """What each function may do is what it does: no less, or it fails in AWS; no more, or it is not least privilege."""
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
 from tests.recording import AwsCall, Recording
-from tests.stack.conftest import Packaged
-from tests.stack.main_flow import application, run_main_flow
-from tests.stack.needs import Needs
-from tests.stack.policies import Need, Statement, allowing, resource_of, statements
+from tests.stack.judging import ACCOUNT, ATTRIBUTES, REGION, ROLES, VALUES, judge, policy_of
+from tests.stack.main_flow import PAYLOAD, TOKEN, application, run_main_flow
+from tests.stack.policies import Need, allowing, statements
 from tests.stack.resolving import Resolver
-
-ROLES = {"api": "ApiHandlerRole", "look": "LookRole", "sweep": "SweepRole"}
-ACCOUNT, REGION = "123456789012", "us-east-1"
-KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
-DEAD_LETTERS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:tarmac-looks-dead"
-QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:tarmac-looks"
-VALUES = {
-    "AppName": "tarmac",
-    "KmsKeyArn": KEY_ARN,
-    "AWS::Partition": "aws",
-    "AWS::Region": REGION,
-    "AWS::AccountId": ACCOUNT,
-    "AWS::StackName": "tarmac-test",
-}
-ATTRIBUTES = {
-    "DropBucket.Arn": "arn:aws:s3:::tarmac-local",
-    "LooksQueue.Arn": QUEUE,
-    "DeadLetters.Arn": DEAD_LETTERS,
-    "ModelRole.Arn": f"arn:aws:iam::{ACCOUNT}:role/tarmac-local-sagemaker",
-    **{
-        f"{group}Logs.Arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/tarmac/tarmac-test/{group.lower()}:*"
-        for group in ("Api", "Look", "Sweep")
-    },
-}
-
-
-def _log(function: str) -> list[Need]:
-    stream = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/tarmac/tarmac-test/{function}:log-stream:x"
-    return [Need("logs:CreateLogStream", stream), Need("logs:PutLogEvents", stream)]
-
-
-WITH_THE_KEY = [Need("kms:Decrypt", KEY_ARN), Need("kms:GenerateDataKey", KEY_ARN)]
-RECEIVING = [Need(f"sqs:{action}", QUEUE) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")]
-NOT_BY_THE_CODE = {
-    # What Lambda itself, and S3 on the function's behalf, do with the function's role; no call of ours shows it.
-    "api": [*_log("api"), *WITH_THE_KEY],
-    "look": [*_log("look"), *WITH_THE_KEY, *RECEIVING],
-    "sweep": [*_log("sweep"), *WITH_THE_KEY, Need("sqs:SendMessage", DEAD_LETTERS)],
-}
-
-
-@dataclass
-class Judgement:
-    """What a function asked for, what of it nothing allows, and what is allowed and never asked for."""
-
-    denied: list[str] = field(default_factory=list)
-    unused: list[str] = field(default_factory=list)
-
-
-def policy_of(packaged: Packaged, function: str) -> tuple[Statement, ...]:
-    template = packaged.cloudformation(REGION)
-    (inline,) = template["Resources"][ROLES[function]]["Properties"]["Policies"]
-    return statements(Resolver(template, VALUES, ATTRIBUTES).resolve(inline["PolicyDocument"]))
-
-
-def judge(policy: tuple[Statement, ...], calls: list[AwsCall], function: str) -> Judgement:
-    """Hold the calls of all functions against one function's policy; those of the others only tell what is tagged."""
-    judgement, used = Judgement(), set()
-    translate = Needs(ACCOUNT, REGION)
-    asked = [(call.operation, need) for call in calls for need in translate.of(call) if call.door == function]
-    for operation, need in [*asked, *(("(AWS itself)", need) for need in NOT_BY_THE_CODE[function])]:
-        statement = allowing(policy, need)
-        if statement is None:
-            judgement.denied.append(f"{function}: {operation} needs {need}")
-        else:
-            used |= {(statement.sid, need.action), (statement.sid, resource_of(statement, need))}
-    judgement.unused = [
-        f"{function}: {statement.sid} allows {allowed}, which is never asked for"
-        for statement in policy
-        for allowed in (*statement.actions, *statement.resources)
-        if (statement.sid, allowed) not in used
-    ]
-    return judgement
 
 
 @pytest.fixture(scope="module")
@@ -98,25 +24,25 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
 
 
 @pytest.mark.parametrize("function", ROLES)
-def test_every_call_of_the_main_flow_is_allowed(packaged, recorded, function):
+def test_every_call_of_the_main_flow_is_allowed(recorded, function):
     calls = [call for call in recorded.calls if call.door is not None]
     assert recorded.at(function)
 
-    denied = judge(policy_of(packaged, function), calls, function).denied
+    denied = judge(policy_of(function), calls, function).denied
 
     assert not denied, "\n".join(dict.fromkeys(denied))
 
 
 @pytest.mark.parametrize("function", ROLES)
-def test_every_allowed_action_and_resource_is_used(packaged, recorded, function):
+def test_every_allowed_action_and_resource_is_used(recorded, function):
     calls = [call for call in recorded.calls if call.door is not None]
 
-    unused = judge(policy_of(packaged, function), calls, function).unused
+    unused = judge(policy_of(function), calls, function).unused
 
     assert not unused, "\n".join(unused)
 
 
-@pytest.mark.parametrize("role", [*ROLES.values(), "ModelRole"])
+@pytest.mark.parametrize("role", [*ROLES.values(), "ModelRole", "LastResortRole"])
 def test_a_star_stands_only_where_iam_knows_no_narrower_resource(packaged, role):
     template = packaged.cloudformation(REGION)
     policies = template["Resources"][role]["Properties"]["Policies"]
@@ -139,7 +65,7 @@ def test_a_star_stands_only_where_iam_knows_no_narrower_resource(packaged, role)
     assert not narrower
 
 
-@pytest.mark.parametrize("role", [*ROLES.values(), "ModelRole"])
+@pytest.mark.parametrize("role", [*ROLES.values(), "ModelRole", "LastResortRole"])
 def test_every_allowed_action_exists_and_none_is_a_wildcard(packaged, role):
     template = packaged.cloudformation(REGION)
     policies = template["Resources"][role]["Properties"]["Policies"]
@@ -156,23 +82,32 @@ def test_every_allowed_action_exists_and_none_is_a_wildcard(packaged, role):
     assert not unknown
 
 
-def test_a_call_outside_the_policy_is_told_by_name(packaged):
+def test_neither_the_token_nor_a_payload_is_ever_logged(recorded):
+    log = "\n".join(recorded.log)
+
+    assert "put to sleep" in log
+    assert "Deploys" in log
+    assert TOKEN not in log
+    assert PAYLOAD.decode() not in log
+
+
+def test_a_call_outside_the_policy_is_told_by_name():
     call = AwsCall("sagemaker", "DeleteEndpoint", {"EndpointName": "tarmac-cat"}, "api")
 
-    denied = judge(policy_of(packaged, "api"), [call], "api").denied
+    denied = judge(policy_of("api"), [call], "api").denied
 
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/tarmac-cat"
     assert denied[0] == f"api: DeleteEndpoint needs sagemaker:DeleteEndpoint on {arn}"
 
 
-def test_an_endpoint_without_our_tag_may_not_be_deleted(packaged):
+def test_an_endpoint_without_our_tag_may_not_be_deleted():
     call = AwsCall("sagemaker", "DeleteEndpoint", {"EndpointName": "tarmac-somebody-elses"}, "sweep")
 
-    assert judge(policy_of(packaged, "sweep"), [call], "sweep").denied
+    assert judge(policy_of("sweep"), [call], "sweep").denied
 
 
-def test_an_instance_type_outside_the_list_may_not_be_configured(packaged):
-    policy = policy_of(packaged, "look")
+def test_an_instance_type_outside_the_list_may_not_be_configured():
+    policy = policy_of("look")
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint-config/tarmac-cat-12345678"
     tag = {"aws:RequestTag/tarmac:app": "tarmac"}
 
@@ -184,8 +119,8 @@ def test_an_instance_type_outside_the_list_may_not_be_configured(packaged):
     assert not allowed("ml.p5.48xlarge")
 
 
-def test_no_other_role_may_be_passed_nor_ours_to_another_service(packaged):
-    policy, role = policy_of(packaged, "look"), ATTRIBUTES["ModelRole.Arn"]
+def test_no_other_role_may_be_passed_nor_ours_to_another_service():
+    policy, role = policy_of("look"), ATTRIBUTES["ModelRole.Arn"]
 
     def allowed(role: str, service: str) -> bool:
         return allowing(policy, Need("iam:PassRole", role, {"iam:PassedToService": service})) is not None
@@ -195,7 +130,24 @@ def test_no_other_role_may_be_passed_nor_ours_to_another_service(packaged):
     assert not allowed(f"arn:aws:iam::{ACCOUNT}:role/admin", "sagemaker.amazonaws.com")
 
 
-def test_the_api_can_neither_create_nor_delete_anything_in_sagemaker(packaged):
-    actions = {action for statement in policy_of(packaged, "api") for action in statement.actions}
+def test_the_api_can_neither_create_nor_delete_anything_in_sagemaker():
+    actions = {action for statement in policy_of("api") for action in statement.actions}
 
     assert not {action for action in actions if action.startswith(("sagemaker:Create", "sagemaker:Delete", "iam:"))}
+
+
+@pytest.mark.parametrize("function", ROLES)
+def test_a_role_s_inline_policies_are_within_what_iam_takes(function):
+    resolved = [
+        {
+            "Action": one.actions,
+            "Resource": one.resources,
+            "Condition": dict(one.conditions),
+            "Sid": one.sid,
+            "Effect": "A",
+        }
+        for one in policy_of(function)
+    ]
+
+    # 10,240 characters for all of a role's inline policies, blanks not counted. Source: IAM's quotas.
+    assert len(json.dumps(resolved, separators=(",", ":"))) < 10_240

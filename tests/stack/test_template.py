@@ -188,8 +188,8 @@ def test_every_alarm_writes_to_the_topic_and_every_setting_reaches_the_functions
 @pytest.mark.parametrize("function", ["APIHandler", "Look", "Sweep"])
 def test_the_application_understands_the_environment_that_the_template_gives_it(packaged, function):
     from chalicelib.settings import read_settings
+    from tests.stack.judging import ATTRIBUTES, VALUES
     from tests.stack.resolving import Resolver
-    from tests.stack.test_permissions import ATTRIBUTES, VALUES
 
     template = packaged.cloudformation()
     values = {**VALUES, "DropBucket": "b", "LooksQueue": "https://sqs/q"}
@@ -197,7 +197,11 @@ def test_the_application_understands_the_environment_that_the_template_gives_it(
         template["Resources"][function]["Properties"]["Environment"]["Variables"]
     )
 
-    settings = read_settings({"AWS_REGION": "eu-west-1", **variables})
+    # Lambda's environment is text; CloudFormation writes a number out.
+    settings = read_settings({"AWS_REGION": "eu-west-1"} | {name: str(value) for name, value in variables.items()})
 
     assert (settings.app, settings.bucket, settings.idle_after_s, settings.idle_floor_s) == ("tarmac", "b", 900, 900)
     assert settings.token_sha256 == frozenset()
+    assert (settings.subnets, settings.security_groups, settings.endpoints_max) == ((), (), 10)
+    assert {"ml.m5.large", "ml.g5.xlarge"} < settings.instance_types
+    assert (settings.last_resort_group, settings.last_resort_after_s) == ("tarmac-test", 12 * 3600)

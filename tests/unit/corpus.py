@@ -8,9 +8,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+
+from tests.unit import hostile_pickles
 
 PICKLE = b"\x80\x04N."
 INFERENCE = b"def model_fn(model_dir):\n    return 1\n\ndef predict_fn(data, model):\n    return data\n"
+
+
+def pickled(raw: bytes) -> bytes:
+    """A scikit-learn archive with these bytes for its model."""
+    return archive({"model.joblib": raw, "code/inference.py": INFERENCE})
 
 
 def safetensors(dtype: str = "F32", count: int = 4, itemsize: int = 4) -> bytes:
@@ -175,15 +183,16 @@ def shards(*numbers: int, total: int = 3, index: bool = True) -> bytes:
 
 @dataclass(frozen=True)
 class Case:
-    """An archive, perhaps with a deploy.toml, and the ids of every error and warning it must get."""
+    """An archive, perhaps with a deploy.toml, the stage's trust, and the ids of every error and warning it must get."""
 
     build: Callable[[], bytes]
     expected: frozenset[str]
     raw_toml: bytes | None = None
+    trust_ceiling: str = "trusted"
 
 
-def case(build: Callable[[], bytes], *expected: str, toml: str | bytes | None = None) -> Case:
-    return Case(build, frozenset(expected), toml.encode() if isinstance(toml, str) else toml)
+def case(build: Callable[[], bytes], *expected: str, toml: str | bytes | None = None, ceiling: str = "trusted") -> Case:
+    return Case(build, frozenset(expected), toml.encode() if isinstance(toml, str) else toml, ceiling)
 
 
 def good(toml: str | bytes, *expected: str) -> Case:
@@ -375,7 +384,45 @@ CASES: dict[str, Case] = {
     "strict with pickles": case(
         lambda: bert_and(**{"extra.bin": PICKLE}), "trust-strict", toml='trust = "strict"'
     ),
+    **{f"pickle imports, {name}": case(partial(pickled, raw), "pickle-import-not-allowed", "weights-pickled")
+       for name, raw in hostile_pickles.IMPORTS.items()},
+    **{f"pickle not followed, {name}": case(partial(pickled, raw), "pickle-not-followed", "weights-pickled")
+       for name, raw in hostile_pickles.NOT_FOLLOWED.items()},
+    **{f"pickle honest, {name}": case(partial(pickled, raw), "weights-pickled")
+       for name, raw in hostile_pickles.HONEST.items()},
+    "pickle hostile and trusted": case(partial(pickled, hostile_pickles.IMPORTS["eval"]), toml='trust = "trusted"'),
+    "pickle hostile by another name": case(
+        lambda: bert_and(**{"vocab.txt": hostile_pickles.IMPORTS["protocol 4"]}), "pickle-import-not-allowed"
+    ),
+    "pickle hostile beside safetensors": case(
+        lambda: bert_and(**{"pytorch_model.bin": hostile_pickles.IMPORTS["in torch's zip"]}),
+        "pickle-import-not-allowed", "weights-twice",
+    ),
+    "pickle hostile in a leftover": case(
+        lambda: bert_and(**{"training_args.bin": hostile_pickles.IMPORTS["in torch's zip"]}),
+        "pickle-import-not-allowed",
+    ),
+    "leftover of a trainer": case(
+        lambda: bert_and(**{"training_args.bin": b"\x80\x02ctransformers.training_args\nTrainingArguments\n)R."})
+    ),
+    "bin that is no pickle": case(lambda: bert_and(**{"model.bin": b"\x00\x01weights of another kind"}),
+                                  "weights-pickled"),
+    "strict with a pickle in disguise": case(
+        lambda: bert_and(**{"vocab.txt": PICKLE}), "trust-strict", toml='trust = "strict"'
+    ),
     "trusted pickles": case(lambda: bert_and(**{"extra.bin": PICKLE}), toml='trust = "trusted"'),
+    "trusted on a stage that scans": case(
+        lambda: bert_and(**{"extra.bin": PICKLE}), "trust-above-stage", "weights-pickled",
+        toml='trust = "trusted"', ceiling="scan",
+    ),
+    "scan on a strict stage": case(
+        lambda: archive(bert()), "trust-above-stage", toml='trust = "scan"', ceiling="strict"
+    ),
+    "code on a strict stage, nothing asked for": case(
+        lambda: bert_and(**{"code/inference.py": INFERENCE}), "trust-strict", ceiling="strict"
+    ),
+    "weights on a strict stage": case(lambda: archive(bert()), ceiling="strict"),
+    "strict on a stage that scans": case(lambda: archive(bert()), toml='trust = "strict"', ceiling="scan"),
     # deploy.toml.
     "toml empty": good(""),
     "toml with a mark": good(b"\xef\xbb\xbftask = 'fill-mask'"),

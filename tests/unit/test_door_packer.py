@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tarmac.packer import NotPackable, Packed, pack
+from tarmac.packer import NotPackable, Packed, _entries, _pack_into, pack, pack_stored
 from tests.unit import corpus
 from tests.unit.test_door_corpus import report_on
 
@@ -138,3 +138,32 @@ def test_packing_streams_into_a_pipe(folder: Path) -> None:
     thread.join(10)
 
     assert hashlib.sha256(received[0]).hexdigest() == packed.sha256
+
+
+def test_the_number_of_threads_changes_no_byte(folder: Path) -> None:
+    (folder / "noise.bin").write_bytes(os.urandom(3 << 20) + bytes(2 << 20))
+    made = []
+
+    for threads in (1, 2, 5):
+        output = io.BytesIO()
+        _pack_into(output, _entries(folder, besides=None), threads=threads)
+        made.append(output.getvalue())
+
+    assert len(set(made)) == 1
+
+
+def test_the_stored_archive_holds_the_same(folder: Path, tmp_path: Path) -> None:
+    with (tmp_path / "stored.tar.gz").open("wb") as output:
+        pack_stored(folder, output)
+    pack(folder, tmp_path / "packed.tar.gz")
+
+    assert names_in(tmp_path / "stored.tar.gz") == names_in(tmp_path / "packed.tar.gz")
+    assert report_on((tmp_path / "stored.tar.gz").read_bytes()).is_accepted
+
+
+def test_a_file_that_shrinks_meanwhile_is_an_error(folder: Path) -> None:
+    entries = _entries(folder, besides=None)
+    (folder / "config.json").write_bytes(b"")
+
+    with pytest.raises(OSError, match="shorter"):
+        _pack_into(io.BytesIO(), entries)

@@ -30,7 +30,12 @@ def test_a_small_classifier_runs_on_the_cheapest_steady_instance() -> None:
     assert plan.task == "text-classification"
     assert plan.instance_type == "ml.c5.large"
     assert plan.price_per_hour_usd == 0.102
-    assert plan.env == (("HF_TASK", "text-classification"),)
+    assert plan.env == (
+        ("HF_TASK", "text-classification"),
+        ("SAGEMAKER_PROGRAM", "inference.py"),
+        ("SAGEMAKER_SUBMIT_DIRECTORY", "/opt/ml/model/code"),
+    )
+    assert plan.is_grafted
     assert plan.idle_after_s == 900.0
     assert not plan.is_idle_after_wished
     assert plan.is_isolated
@@ -38,7 +43,7 @@ def test_a_small_classifier_runs_on_the_cheapest_steady_instance() -> None:
         "763104351884.dkr.ecr.eu-west-1.amazonaws.com/huggingface-pytorch-inference"
         ":2.6.0-transformers5.5.3-cpu-py312-ubuntu22.04"
     )
-    assert len(plan.why) == 4
+    assert len(plan.why) == 5
 
 
 def test_deploy_toml_decides_over_everything_inferred() -> None:
@@ -53,7 +58,12 @@ def test_deploy_toml_decides_over_everything_inferred() -> None:
     assert plan.is_idle_after_wished
     assert plan.price_per_hour_usd == 2.8168
     assert "-gpu-py312-cu124-" in plan.image_uri
-    assert plan.env == (("HF_TASK", "fill-mask"), ("OMP_NUM_THREADS", "2"))
+    assert plan.env == (
+        ("HF_TASK", "fill-mask"),
+        ("OMP_NUM_THREADS", "2"),
+        ("SAGEMAKER_PROGRAM", "inference.py"),
+        ("SAGEMAKER_SUBMIT_DIRECTORY", "/opt/ml/model/code"),
+    )
 
 
 def test_tasks_that_transformers_5_dropped_get_its_predecessor() -> None:

@@ -1,6 +1,7 @@
 """Whatever the bytes, a report comes back: nothing raises, hangs, or takes more memory than it may."""
 
 import json
+import pickle
 import subprocess
 import sys
 import zlib
@@ -9,8 +10,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.door.allowed import is_allowed
+from chalicelib.door.machines import Budget
+from chalicelib.door.pickles import scan
 from chalicelib.reports import parse_report
-from tests.unit import corpus
+from tests.unit import corpus, hostile_pickles
 from tests.unit.test_door_corpus import BUILT, report_on
 
 SMALL = [raw for raw in BUILT.values() if 0 < len(raw) < 100_000]
@@ -135,6 +139,12 @@ def heavy_archives() -> dict[str, bytes]:
         "modules": corpus.bert_and(**modules),
         "names": corpus.archive({f"{folders}/{number:06d}": b"" for number in range(5_000)}),
         "members": corpus.many_members(9_999),
+        "pickled words": corpus.pickled(pickle.dumps({f"word {n}" * 6: n for n in range(150_000)})),
+        "pickled stack": corpus.pickled(b"\x80\x04" + b"".join(b"\x8c\x78%0120d" % n for n in range(65_000)) + b"."),
+        "opcodes": corpus.pickled(b"\x80\x04" + b"N0" * 2_000_000 + b"N."),
+        "torch": corpus.pickled(
+            hostile_pickles.with_descriptors({"a/data.pkl": hostile_pickles.DATA, "a/data/0": bytes(90 << 20)})
+        ),
         "bomb": corpus.bomb(300),
         "config": corpus.bert_and(**{"config.json": b'{"a":[' + b"[]," * 340_000 + b"[]]}"}),
     }
@@ -152,3 +162,40 @@ def test_no_archive_takes_more_than_64_mb(tmp_path: Path) -> None:
         memory_mb, ids = done.stdout.split()
         print(name, memory_mb, ids[:80])
         assert int(memory_mb) < 64, f"{name} took {memory_mb} MB"
+
+
+PICKLES = [*hostile_pickles.IMPORTS.values(), *hostile_pickles.NOT_FOLLOWED.values(), *hostile_pickles.HONEST.values()]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    raw=st.sampled_from(PICKLES),
+    flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), max_size=4),
+    share=st.floats(0.5, 1),
+)
+def test_any_pickle_gets_a_report(raw: bytes, flips: list[tuple[float, int]], share: float) -> None:
+    judge(corpus.pickled(flipped(raw, flips)[: int(len(raw) * share) or 1]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(opcodes=st.lists(st.sampled_from([bytes([code]) for code in range(256)]) | st.binary(max_size=5), max_size=80))
+def test_any_opcodes_get_a_report(opcodes: list[bytes]) -> None:
+    judge(corpus.pickled(b"".join(opcodes) or b"."))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+    ),
+    protocol=st.integers(0, 5),
+    size=st.integers(1, 9),
+)
+def test_what_pickle_writes_is_followed_to_its_end(value: object, protocol: int, size: int) -> None:
+    raw = pickle.dumps(value, protocol)
+
+    scanned = scan(iter([raw[start : start + size] for start in range(0, len(raw), size)]), Budget())
+
+    assert scanned.fault is None
+    assert all(is_allowed(reference) for reference in scanned.imports)

@@ -56,6 +56,8 @@ KNOWN: list[tuple[str, str, str, type[AwsError]]] = [
     ("UpdateEndpoint", "ResourceLimitExceeded", "The account-level service limit is 0 Instances", QuotaExceeded),
     ("CreateModel", "ValidationException", "1 validation error detected: Value 'x' at 'modelName'", InvalidCall),
     ("UpdateEndpoint", "ValidationException", "Request to service failed. Could not find endpoint? No.", InvalidCall),
+    ("UpdateSchedule", "ResourceNotFoundException", "Schedule tarmac-cat does not exist.", NotFound),
+    ("CreateSchedule", "ConflictException", "Schedule tarmac-cat already exists.", AlreadyExists),
     ("InvokeEndpoint", "ValidationError", "Endpoint tarmac-cat of account 123456789012 not found.", NotFound),
     ("InvokeEndpoint", "ValidationError", "Inference Component has no capacity to process this request.", Unavailable),
     ("InvokeEndpoint", "ValidationError", "1 validation error detected: Value at 'body' failed", InvalidCall),
@@ -88,6 +90,8 @@ KNOWN: list[tuple[str, str, str, type[AwsError]]] = [
     ("SendMessage", "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist", NotFound),
     ("SendMessage", "QueueDoesNotExist", "", NotFound),
     ("SendMessage", "RequestThrottled", "", Throttled),
+    ("GetSchedule", "ResourceNotFoundException", "Schedule tarmac-cat does not exist.", NotFound),
+    ("CreateSchedule", "ConflictException", "Schedule tarmac-cat already exists.", AlreadyExists),
     ("Whatever", "SomethingNew", "never seen", AwsError),
 ]
 

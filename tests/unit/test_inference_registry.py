@@ -38,6 +38,13 @@ def _model_dir(directory: Path, *architectures: str) -> Path:
         ("MarianMTModel", "translation"),
         ("BertModel", "feature-extraction"),
         ("ViTForImageClassification", "image-classification"),
+        ("DetrForObjectDetection", "object-detection"),
+        ("VisionEncoderDecoderModel", "image-to-text"),
+        ("WhisperForConditionalGeneration", "automatic-speech-recognition"),
+        ("Wav2Vec2ForCTC", "automatic-speech-recognition"),
+        ("HubertForSequenceClassification", "audio-classification"),
+        ("ASTForAudioClassification", "audio-classification"),
+        ("TapasForQuestionAnswering", "table-question-answering"),
     ],
 )
 def test_the_architecture_says_the_task(tmp_path: Path, architecture: str, task: str) -> None:
@@ -60,7 +67,7 @@ def test_hf_task_goes_first_under_any_of_its_names(tmp_path: Path, wish: str, ta
 
 @pytest.mark.parametrize(
     "architecture",
-    ["WhisperForConditionalGeneration", "TapasForQuestionAnswering", "DetrForObjectDetection", "ViTModel"],
+    ["LlavaForConditionalGeneration", "SamModel", "BarkModel", "ViTModel"],
 )
 def test_what_is_not_served_is_said(tmp_path: Path, architecture: str) -> None:
     with pytest.raises(LoadError):

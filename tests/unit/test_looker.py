@@ -402,3 +402,35 @@ def test_failures_deletions_and_retries_are_actions_like_any_other() -> None:
     assert [type(action) for action, _ in first] == [RecordFailure]
     assert [type(action) for action, _ in second] == [DeleteEndpoint]
     assert [type(action).__name__ for action, _ in third] == ["ForgetFailure", "CreateEndpoint"]
+
+
+@pytest.mark.parametrize("etag", [None, "abcdef-2"], ids=["as it was", "in other parts"])
+@pytest.mark.parametrize("is_refused", [True, False], ids=["refused", "failing"])
+def test_a_bad_drop_after_going_back_to_older_bytes_keeps_what_runs(etag: str | None, is_refused: bool) -> None:
+    """The release to fall back to is the one dropped last, not the one first seen last."""
+    world, app = awake()
+    first = config_of(world)
+    redrop(world, app, good_archive("two"))
+    settle(world, app)
+    redrop(world, app, good_archive(), etag=etag)
+    settle(world, app)
+    updates = world.evidence.attempted["update"]
+
+    redrop(world, app, REFUSED_ARCHIVE if is_refused else good_archive("three"))
+    if not is_refused:
+        settle(world, app, fails=True)
+    app.looker.look(CAT)
+    world.endpoints.settle()
+
+    assert ask(app).startswith(first.encode())
+    assert world.evidence.attempted["update"] == updates + (not is_refused)
+
+
+def test_dropping_the_same_bytes_again_changes_nothing_that_runs() -> None:
+    """It is checked once more, and that is all."""
+    world, app = awake()
+
+    redrop(world, app, good_archive())
+
+    assert app.looker.look(CAT).done == ()
+    assert world.evidence.accepted == {"create": 1}

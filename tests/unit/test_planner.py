@@ -213,6 +213,16 @@ ROWS = [
         ),
         (UpdateEndpoint(NAME, CONFIG, CAT, REL),),
     ),
+    Row(
+        "a roll-back that is written down for the drop is not laid to the release fallen back to",
+        wanting(target=OLD_REPORT, failure=FAILURE),
+        running(
+            {"config_name": "tarmac-cat-99999999", "failure_reason": "it broke"},
+            sagemaker_models=BOTH,
+            endpoint_configs=BOTH_CONFIGS,
+        ),
+        (UpdateEndpoint(NAME, OLD_CONFIG, CAT, OLD),),
+    ),
     Row("a failed start is written down", SETTLED, running(FAILED), (RecordFailure(CAT, REL, "it broke", READY),)),
     Row(
         "a failed start without a reason is written down as such",
@@ -237,6 +247,12 @@ ROWS = [
         SETTLED,
         running({"status": EndpointStatus.OUT_OF_SERVICE}),
         (DeleteEndpoint(NAME, CAT),),
+    ),
+    Row(
+        "what is in service has not failed, whatever is written down",
+        wanting(target=None, failure=FAILURE, releases=(replace(RECORD, failed_at=READY),)),
+        RUNNING,
+        (ForgetFailure(CAT, REL),),
     ),
     Row("a failed release without another stays as it is", wanting(target=None, failure=FAILURE), running(FAILED), ()),
     Row(
@@ -301,6 +317,13 @@ ROWS = [
     ),
     Row("a look never puts to sleep, however idle", wanting(used=ago(2000)), RUNNING, ()),
     Row("an idle model is put to sleep by the sweep", SETTLED, RUNNING, (SLEEP,), QUIET),
+    Row(
+        "an idle model whose update has not come about sleeps; its wake will start the new release",
+        SETTLED,
+        running({"config_name": OLD_CONFIG}),
+        (SLEEP,),
+        QUIET,
+    ),
     Row(
         "one that was used a TTL ago is idle", wanting(used=ago(902)), RUNNING, (replace(SLEEP, used=ago(902)),), QUIET
     ),

@@ -258,3 +258,21 @@ def test_a_sweep_leaves_the_transitions_to_sagemaker() -> None:
     assert world.endpoints.status(NAME) is EndpointStatus.CREATING
     settle(world, app)
     assert ask(app)
+
+
+def test_a_drop_put_back_and_put_to_sleep_at_once_is_checked_all_the_same() -> None:
+    """Its old report is older than it: what sleeps under it is what a wake would start."""
+    world, app = asleep()
+    redropped_at = world.clock.now()
+    world.drop(CAT, good_archive())
+    world.clock.advance(2)
+    world.marks.put_asleep(CAT)
+    world.clock.advance(2)
+
+    swept = app.sweeper.sweep()
+
+    report = app.looker.desired(CAT).report
+    assert swept.looked == ("cat",)
+    assert report is not None
+    assert report.checked_at > redropped_at
+    assert world.endpoints.status(NAME) is None

@@ -1,0 +1,128 @@
+"""Which globals a pickle may import under `trust = "scan"`. Called by `pickles`; pure.
+
+A name is allowed when calling it with any arguments, and setting any attribute of what it gives, runs nothing that the
+archive could choose. All else is refused: a list of bad names is never complete.
+
+Source: torch's own allow-list for weights_only (torch/_weights_only_unpickler.py); the reduce functions of numpy, scipy
+and scikit-learn; for what to refuse, the published bypasses of picklescan, fickling and modelscan.
+"""
+
+import re
+
+from chalicelib.door.machines import Global
+
+_BUILTINS = (
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set",
+    "slice", "str", "tuple",
+)  # fmt: skip
+_STORAGES = (
+    "BFloat16", "Bool", "Byte", "Char", "ComplexDouble", "ComplexFloat", "Double", "Float", "Half", "Int", "Long",
+    "QInt32", "QInt8", "QUInt2x4", "QUInt4x2", "QUInt8", "Short", "Typed", "Untyped",
+)  # fmt: skip
+_DTYPES = (
+    "bfloat16", "bool", "complex128", "complex32", "complex64", "double", "float", "float16", "float32", "float64",
+    "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "half", "int", "int16",
+    "int32", "int64", "int8", "long", "per_channel_affine", "per_tensor_affine", "qint32", "qint8", "quint8", "short",
+    "strided", "uint16", "uint32", "uint64", "uint8",
+)  # fmt: skip
+_REBUILDERS = (
+    "_rebuild_device_tensor_from_numpy", "_rebuild_meta_tensor_no_storage", "_rebuild_parameter",
+    "_rebuild_parameter_with_state", "_rebuild_qtensor", "_rebuild_sparse_csr_tensor", "_rebuild_sparse_tensor",
+    "_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_tensor_v3", "_rebuild_wrapper_subclass",
+)  # fmt: skip
+_NUMPY_TYPES = (
+    "bool_", "complex128", "complex64", "datetime64", "dtype", "float16", "float32", "float64", "int16", "int32",
+    "int64", "int8", "ndarray", "str_", "timedelta64", "uint16", "uint32", "uint64", "uint8",
+)  # fmt: skip
+_RANDOM = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+_SPARSE = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
+_ALLOWED_BY_MODULE: dict[str, tuple[str, ...]] = {
+    "builtins": _BUILTINS,
+    "__builtin__": (*_BUILTINS, "long", "unicode", "xrange"),
+    "_codecs": ("encode",),
+    "collections": ("Counter", "OrderedDict", "defaultdict", "deque"),
+    "copyreg": ("_reconstructor",),
+    "copy_reg": ("_reconstructor",),
+    "datetime": ("date", "datetime", "time", "timedelta", "timezone"),
+    "decimal": ("Decimal",),
+    "fractions": ("Fraction",),
+    "uuid": ("UUID",),
+    "numpy": _NUMPY_TYPES,
+    "numpy.dtypes": (),
+    "numpy.core.multiarray": ("_reconstruct", "scalar"),
+    "numpy._core.multiarray": ("_reconstruct", "scalar"),
+    "numpy.core.numeric": ("_frombuffer",),
+    "numpy._core.numeric": ("_frombuffer",),
+    "numpy.random": ("Generator", "RandomState"),
+    "numpy.random._generator": ("Generator",),
+    "numpy.random._pickle": ("__bit_generator_ctor", "__generator_ctor", "__randomstate_ctor"),
+    "numpy.random.mtrand": ("RandomState",),
+    "numpy.random.bit_generator": ("SeedSequence", "__pyx_unpickle_SeedSequence"),
+    **{f"numpy.random._{name.lower()}": (name,) for name in _RANDOM},
+    "numpy.ma.core": ("MaskedArray", "_mareconstruct"),
+    "joblib.numpy_pickle": ("NumpyArrayWrapper",),
+    **{f"scipy.sparse._{name}": (f"{name}_matrix", f"{name}_array") for name in _SPARSE},
+    **{f"scipy.sparse.{name}": (f"{name}_matrix",) for name in _SPARSE},
+    "scipy.interpolate._interpolate": ("interp1d",),
+    "torch": ("Size", "Tensor", "device", *_DTYPES, *(f"{name}Storage" for name in _STORAGES)),
+    "torch.cuda": tuple(f"{name}Storage" for name in _STORAGES),
+    "torch.storage": ("TypedStorage", "UntypedStorage", "_TypedStorage", "_UntypedStorage"),
+    "torch._tensor": ("_rebuild_from_type_v2",),
+    "torch.nn.parameter": ("Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"),
+    "torch.serialization": ("_get_layout",),
+    "torch._utils": _REBUILDERS,
+    "torch.jit._pickle": (
+        "build_boollist", "build_doublelist", "build_intlist", "build_tensorlist", "restore_type_tag",
+    ),
+    "sklearn.tree._tree": ("Tree",),
+    "sklearn.utils": ("Bunch",),
+    "sklearn.utils._bunch": ("Bunch",),
+    "sklearn.neighbors._kd_tree": ("KDTree", "KDTree64", "KDTree32", "newObj"),
+    "sklearn.neighbors._ball_tree": ("BallTree", "BallTree64", "BallTree32", "newObj"),
+    "sklearn.metrics._dist_metrics": ("newObj",),
+    "xgboost.core": ("Booster",),
+    "xgboost.sklearn": ("XGBClassifier", "XGBRanker", "XGBRegressor"),
+    "lightgbm.basic": ("Booster",),
+    "lightgbm.sklearn": ("LGBMClassifier", "LGBMRanker", "LGBMRegressor"),
+}  # fmt: skip
+ALLOWED = frozenset(Global(module, name) for module, names in _ALLOWED_BY_MODULE.items() for name in names)
+
+_ESTIMATORS = re.compile(
+    r"sklearn\.(calibration|cluster|compose|covariance|cross_decomposition|decomposition|discriminant_analysis|dummy"
+    r"|ensemble|feature_extraction|feature_selection|gaussian_process|impute|isotonic|kernel_approximation|kernel_ridge"
+    r"|linear_model|_loss|manifold|metrics\._dist_metrics|mixture|model_selection|multiclass|multioutput|naive_bayes|neighbors|neural_network"
+    r"|pipeline|preprocessing|random_projection|semi_supervised|svm|tree)(\._?[a-z0-9_]+)*"
+)
+_CLASS = re.compile(r"_?[A-Z][A-Za-z0-9]*|__pyx_unpickle_[A-Z][A-Za-z0-9]*")
+_DTYPE_CLASS = re.compile(r"[A-Z][A-Za-z0-9]*DType")
+_TORCHSCRIPT = re.compile(r"__torch__(\.[A-Za-z0-9_]+)*")
+
+_RUNS_CODE = frozenset({
+    "_aix_support", "_osx_support", "_pickle", "_posixsubprocess", "_pyrepl", "_winapi", "asyncio", "bdb", "cProfile",
+    "cloudpickle", "code", "codeop", "commands", "concurrent", "cPickle", "ctypes", "dill", "distutils", "doctest",
+    "ensurepip", "fabric", "ftplib", "functools", "http", "idlelib", "imp", "importlib", "inspect", "joblib", "lib2to3",
+    "linecache", "logging", "marshal", "multiprocessing", "nt", "ntpath", "operator", "os", "pdb", "pickle", "pip",
+    "pkgutil", "platform", "posix", "posixpath", "profile", "pty", "pydoc", "requests", "runpy", "shutil", "signal",
+    "smtplib", "socket", "ssl", "subprocess", "sys", "tempfile", "test", "threading", "timeit", "trace", "types",
+    "urllib", "uuid", "venv", "webbrowser",
+})  # fmt: skip
+
+
+def is_allowed(reference: Global) -> bool:
+    """Tell whether a pickle may import this."""
+    if reference in ALLOWED:
+        return True
+    if _ESTIMATORS.fullmatch(reference.module):
+        return _CLASS.fullmatch(reference.name) is not None
+    if reference.module == "numpy.dtypes":
+        return _DTYPE_CLASS.fullmatch(reference.name) is not None
+    # TorchScript's own classes: there is no such Python module, and torch.jit's reader knows no others.
+    return _TORCHSCRIPT.fullmatch(reference.module) is not None and reference.name.isidentifier()
+
+
+def is_dangerous(reference: Global) -> bool:
+    """Tell whether this is known to run code or reach outside; for what it is worth, as such lists are never whole."""
+    if is_allowed(reference):
+        return False
+    root = reference.module.partition(".")[0]
+    return root in _RUNS_CODE or root in ("builtins", "__builtin__", "copyreg", "copy_reg", "_codecs")

@@ -1,0 +1,147 @@
+"""Pickle files in their coats: plain, PyTorch's zip and its older format, joblib's packed ones. Called by `contents`.
+
+What they would import is read from their opcodes, in constant memory and in the same pass as all else. Nothing is ever
+unpickled.
+"""
+
+import bz2
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.door.machines import Budget, Global, Unfollowed
+from chalicelib.door.opcodes import follow
+from chalicelib.door.tapes import EndOfTape, Tape
+from chalicelib.door.zips import zip_members
+
+PICKLE_NAMES = re.compile(r"\.(bin|ckpt|joblib|pickle|pkl|pt|pth)$", re.IGNORECASE)
+"""What these files are called; others are looked at too, when they begin as a pickle or zip does."""
+HEAD_BYTES = 6
+_PROTOCOLS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+_ZIP = b"PK\x03\x04"
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+_TORCH_PICKLES = 5
+"""In PyTorch's older format: magic number, version, system, the object, and the keys of the raw storages behind it."""
+_STORAGE = re.compile(r"(^|/)(data|constants|tensors)/[^/]*$")
+_FREE_BYTES, _RATIO_MAX = 256 << 20, 20
+_LZMA_MEMORY_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What one file would do when it is loaded.
+
+    Attributes:
+        imports: Every global it names.
+        fault: Why it cannot be followed to its end; None when it can.
+        is_marked: It begins as a pickle or a zip does, whatever its name.
+    """
+
+    imports: frozenset[Global]
+    fault: str | None
+    is_marked: bool
+
+
+def begins_as_pickle(head: bytes) -> bool:
+    """Tell whether a file's first bytes are a pickle's or a zip's."""
+    return head.startswith((*_PROTOCOLS, _ZIP))
+
+
+def scan(pieces: Iterator[bytes | memoryview], budget: Budget) -> Scanned:
+    """Follow every pickle in a file. Raises only what *pieces* raises."""
+    tape, found = Tape(pieces), set[Global]()
+    is_marked, fault = begins_as_pickle(tape.peek(HEAD_BYTES)), None
+    try:
+        _follow_file(tape, found, budget)
+    except Unfollowed as exc:
+        fault = str(exc)
+    except EndOfTape:
+        fault = "it breaks off"
+    return Scanned(frozenset(found), fault, is_marked)
+
+
+def _follow_file(tape: Tape, found: set[Global], budget: Budget) -> None:
+    head = tape.peek(HEAD_BYTES)
+    if head.startswith(_ZIP):
+        _follow_zip(tape, found, budget)
+    elif (unpack := _unpacker(head)) is not None:
+        _follow_stream(Tape(_unpacked(tape, unpack())), found, budget)
+    else:
+        _follow_stream(tape, found, budget)
+
+
+def _follow_zip(tape: Tape, found: set[Global], budget: Budget) -> None:
+    for name, member in zip_members(tape):
+        is_storage = _STORAGE.search(name) is not None and not name.endswith(".pkl")
+        if name.endswith((".pkl", ".debug_pkl")):
+            _follow_stream(member, found, budget)
+        elif not is_storage and member.peek(HEAD_BYTES).startswith(_PROTOCOLS):
+            raise Unfollowed("the zip holds a pickle that is not called one")
+
+
+def _follow_stream(tape: Tape, found: set[Global], budget: Budget) -> None:
+    value: Any = follow(tape, budget, found)
+    if value == _TORCH_MAGIC:
+        for _ in range(_TORCH_PICKLES - 1):
+            follow(tape, budget, found)
+        return
+    # A reader takes the first pickle only; code of the archive's own may take them all.
+    while not tape.is_at_end():
+        follow(tape, budget, found)
+
+
+def _unpacker(head: bytes) -> Callable[[], Any] | None:
+    """Choose a decompressor by the first bytes, as joblib does."""
+    if head[:2] == b"\x1f\x8b" or (head[:1] == b"\x78" and head[1:2] in (b"\x01", b"\x5e", b"\x9c", b"\xda")):
+        return _Zlib
+    if head[:3] == b"BZh":
+        return bz2.BZ2Decompressor
+    if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"\x5d\x00\x00":
+        return lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY_BYTES)
+    if head[:4] == b"\x04\x22\x4d\x18":
+        raise Unfollowed("it is packed with lz4, which is not read here")
+    return None
+
+
+class _Zlib:
+    """zlib's decompressor with the manners of bz2's and lzma's: it keeps what it has no room for."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(47)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflater.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflater.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflater.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inflater.decompress(self._inflater.unconsumed_tail + data, max_length)
+
+
+def _unpacked(tape: Tape, unpacker: Any) -> Iterator[bytes]:
+    made_bytes = 0
+    while not unpacker.eof:
+        feed = bytes(tape.some(1 << 16)) if unpacker.needs_input else b""
+        if unpacker.needs_input and not feed:
+            raise EndOfTape
+        try:
+            piece = unpacker.decompress(feed, 1 << 20)
+        except (zlib.error, OSError, EOFError, lzma.LZMAError, MemoryError) as exc:
+            raise Unfollowed("what it is packed in is damaged") from exc
+        made_bytes += len(piece)
+        if made_bytes > max(_FREE_BYTES, _RATIO_MAX * tape.at):
+            raise Unfollowed("it unpacks to far more than any model would")
+        if piece:
+            yield piece
+    if unpacker.unused_data or not tape.is_at_end():
+        raise Unfollowed("something follows what it is packed in")

@@ -1,0 +1,222 @@
+"""A zip file read as a stream: each member as it comes, its bytes never kept. Called by `pickles`, for PyTorch's files.
+
+Readers go by the directory at the end, a stream goes by what stands before each member: a zip in which the two differ
+hides something from one of them, so it is Unfollowed.
+
+Source: APPNOTE.TXT 6.3.10, 4.3.6 to 4.3.16.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from chalicelib.door.machines import Unfollowed
+from chalicelib.door.tapes import Tape
+
+_LOCAL, _CENTRAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
+_END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
+_STORED, _DEFLATED = 0, 8
+_IS_ENCRYPTED, _HAS_DESCRIPTOR = 0x1, 0x8
+_NAME_MAX_BYTES = 4096
+_MEMBERS_MAX = 200_000
+_UNKNOWN_32 = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class _Entry:
+    name: bytes
+    flags: int
+    method: int
+    packed_bytes: int
+    extra: bytes
+    offset: int
+
+
+def zip_members(tape: Tape) -> Iterator[tuple[str, Tape]]:
+    """Yield each member's name and bytes, unpacked; what the caller leaves unread is passed over.
+
+    Raises:
+        Unfollowed: It is damaged, encrypted, packed in another way than stored or deflated, or its directory at the end
+            is not what stood before the members.
+        EndOfTape: It breaks off.
+    """
+    seen, count = hashlib.sha256(), 0
+    while tape.peek(4) == _LOCAL:
+        count += 1
+        if count > _MEMBERS_MAX:
+            raise Unfollowed(f"the zip has more than {_MEMBERS_MAX:,} members")
+        entry = _local(tape)
+        counter = [0]
+        pieces = _body(tape, entry, counter)
+        member = Tape(pieces)
+        yield entry.name.decode("utf-8", "replace"), member
+        while member.some(1 << 20):
+            pass
+        seen.update(_seal(entry.name, entry.method, counter[0], entry.offset))
+    _check_directory(tape, seen.digest(), count)
+
+
+def _seal(name: bytes, method: int, packed_bytes: int, offset: int) -> bytes:
+    return struct.pack("<IHQQ", len(name), method, packed_bytes, offset) + name
+
+
+def _local(tape: Tape) -> _Entry:
+    offset = tape.at
+    raw = tape.take(30)
+    flags, method, packed, unpacked, name_bytes, extra_bytes = struct.unpack("<4x2xHH4x4xIIHH", raw)
+    if flags & _IS_ENCRYPTED or method not in (_STORED, _DEFLATED):
+        raise Unfollowed("a member of the zip is encrypted, or packed in an unusual way")
+    if name_bytes > _NAME_MAX_BYTES:
+        raise Unfollowed("a name in the zip is too long")
+    name, extra = tape.take(name_bytes), tape.take(extra_bytes)
+    if _UNKNOWN_32 in (packed, unpacked):
+        packed = _zip64_sizes(extra, packed, unpacked)
+    return _Entry(name, flags, method, packed, extra, offset)
+
+
+def _zip64_sizes(extra: bytes, packed: int, unpacked: int) -> int:
+    """Read the packed size from the zip64 field, which holds only those that the header leaves unknown."""
+    field = _zip64_field(extra)
+    at = 8 if unpacked == _UNKNOWN_32 else 0
+    if packed != _UNKNOWN_32:
+        return packed
+    if len(field) < at + 8:
+        raise Unfollowed("a size in the zip is missing")
+    return int.from_bytes(field[at : at + 8], "little")
+
+
+def _zip64_field(extra: bytes) -> bytes:
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        if kind == 1:
+            return extra[4 : 4 + size]
+        extra = extra[4 + size :]
+    return b""
+
+
+def _body(tape: Tape, entry: _Entry, counter: list[int]) -> Iterator[bytes | memoryview]:
+    """Yield a member's bytes, unpacked; *counter* ends up with how many it has packed."""
+    has_descriptor = bool(entry.flags & _HAS_DESCRIPTOR)
+    if entry.method == _DEFLATED:
+        yield from _inflated(tape, counter)
+        if not has_descriptor and counter[0] != entry.packed_bytes:
+            raise Unfollowed("a member of the zip is not as long as it says")
+        if has_descriptor:
+            _pass_descriptor(tape, counter[0])
+    elif has_descriptor and not entry.packed_bytes:
+        yield from _to_descriptor(tape, counter)
+    else:
+        counter[0] = entry.packed_bytes
+        yield from tape.pieces(entry.packed_bytes)
+        if has_descriptor:
+            _pass_descriptor(tape, entry.packed_bytes)
+
+
+def _inflated(tape: Tape, counter: list[int]) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-15)
+    started_at = tape.at
+    while not inflater.eof:
+        feed = tape.peek(1)
+        if not feed:
+            raise Unfollowed("a member of the zip breaks off")
+        try:
+            data: bytes = tape.window(1 << 16)
+            piece = inflater.decompress(data, 1 << 20)
+        except zlib.error as exc:
+            raise Unfollowed("a member of the zip is damaged") from exc
+        tape.skip(len(data) - len(inflater.unused_data) - len(inflater.unconsumed_tail))
+        if piece:
+            yield piece
+    counter[0] = tape.at - started_at
+
+
+def _to_descriptor(tape: Tape, counter: list[int]) -> Iterator[bytes]:
+    """Yield a stored member whose size stands only behind it, in a descriptor that must say just what was passed."""
+    size, crc = 0, 0
+    while True:
+        window = tape.window(1 << 20)
+        if len(window) < 16:
+            window = tape.peek(24)
+        if len(window) < 16:
+            raise Unfollowed("a member of the zip has no end")
+        at = window.find(_DESCRIPTOR)
+        if at < 0:
+            at = len(window) - 3
+        if at:
+            piece = tape.take(at)
+            size += at
+            crc = zlib.crc32(piece, crc)
+            yield piece
+            continue
+        head = tape.peek(28)
+        if _descriptor_bytes(head, size) and int.from_bytes(head[4:8], "little") == crc:
+            break
+        tail = tape.take(1)
+        size += 1
+        crc = zlib.crc32(tail, crc)
+        yield tail
+    counter[0] = size
+    _pass_descriptor(tape, size)
+
+
+def _descriptor_bytes(raw: bytes, size: int) -> int:
+    """Tell how long the descriptor of a member of *size* bytes is; 0 when *raw* is none of it.
+
+    There are two forms, and where sizes are small both may be read: the one that a header or the directory follows.
+    """
+    if raw[:4] == _DESCRIPTOR:
+        for width in (4, 8):
+            length = 8 + 2 * width
+            says = int.from_bytes(raw[8 : 8 + width], "little")
+            if says == size and raw[length : length + 4] in (_LOCAL, _CENTRAL):
+                return length
+    return 0
+
+
+def _pass_descriptor(tape: Tape, packed_bytes: int) -> None:
+    length = _descriptor_bytes(tape.peek(28), packed_bytes)
+    if not length:
+        raise Unfollowed("a member of the zip is not as long as its descriptor says")
+    tape.skip(length)
+
+
+def _check_directory(tape: Tape, expected: bytes, count: int) -> None:
+    seen, listed, started_at = hashlib.sha256(), 0, tape.at
+    while tape.peek(4) == _CENTRAL:
+        listed += 1
+        raw = tape.take(46)
+        method, packed, unpacked, names, extras, comments, offset = struct.unpack("<10xH8xIIHHH8xI", raw)
+        if names > _NAME_MAX_BYTES:
+            raise Unfollowed("a name in the zip is too long")
+        name, extra = tape.take(names), tape.take(extras)
+        tape.skip(comments)
+        packed, offset = _zip64_of_directory(extra, packed, unpacked, offset)
+        seen.update(_seal(name, method, packed, offset))
+    if listed != count or seen.digest() != expected or not count:
+        raise Unfollowed("the zip's directory does not list what is in it")
+    directory_bytes = tape.at - started_at
+    if tape.peek(4) == _END_64:
+        tape.skip(4)
+        tape.skip(tape.number(8))
+    if tape.peek(4) == _LOCATOR_64:
+        tape.skip(20)
+    raw = tape.take(22)
+    entries, size, offset, comment_bytes = struct.unpack("<10xHIIH", raw)
+    if raw[:4] != _END or entries not in (count, 0xFFFF) or comment_bytes:
+        raise Unfollowed("the zip does not end as it should")
+    if size not in (directory_bytes, _UNKNOWN_32) or offset not in (started_at, _UNKNOWN_32) or not tape.is_at_end():
+        raise Unfollowed("the zip's end does not say where its directory is")
+
+
+def _zip64_of_directory(extra: bytes, packed: int, unpacked: int, offset: int) -> tuple[int, int]:
+    field = iter(struct.iter_unpack("<Q", _zip64_field(extra)[: len(_zip64_field(extra)) // 8 * 8]))
+    try:
+        if unpacked == _UNKNOWN_32:
+            next(field)
+        packed = next(field)[0] if packed == _UNKNOWN_32 else packed
+        offset = next(field)[0] if offset == _UNKNOWN_32 else offset
+    except StopIteration:
+        raise Unfollowed("a size in the zip's directory is missing") from None
+    return packed, offset

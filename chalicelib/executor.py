@@ -23,7 +23,7 @@ from chalicelib.actions import (
     RemoveMark,
     UpdateEndpoint,
 )
-from chalicelib.door import DoorRules, Inspection, examine, refuse_name
+from chalicelib.door import DoorRules, Inspection, code_problem, examine, refuse_name
 from chalicelib.door.grafts import graft, rewrite
 from chalicelib.errors import AlreadyExists, Changed, InProgress, NotFound, QuotaExceeded, Unavailable
 from chalicelib.names import name_problem
@@ -146,14 +146,15 @@ class Executor:
 
     def _judge(self, drop: Drop) -> Report:
         raw_toml = self.drops.read_toml(drop)
+        code = self.drops.read_code(drop) if code_problem(drop) is None else {}
         archive = self.drops.open_archive(drop)
         try:
-            found = examine(drop, archive, raw_toml, rules=self.door_rules, now=self.clock.now())
+            found = examine(drop, archive, raw_toml, rules=self.door_rules, now=self.clock.now(), code=code)
         finally:
             archive.close()
-        return self._repeat_or_pin(drop, found) if found.report.is_accepted else found.report
+        return self._repeat_or_pin(drop, found, code) if found.report.is_accepted else found.report
 
-    def _repeat_or_pin(self, drop: Drop, found: Inspection) -> Report:
+    def _repeat_or_pin(self, drop: Drop, found: Inspection, code: Mapping[str, bytes]) -> Report:
         """Recognise an earlier release's bytes and wishes (an ETag differs with the part size); else pin a copy."""
         report = found.report
         for record in self.releases.list(drop.model):
@@ -165,14 +166,13 @@ class Executor:
                 self.releases.pin(drop, earlier.release)
                 return replace(report, same_as=earlier.release)
         if report.plan is not None and report.plan.is_grafted:
-            self._graft(drop, found)
+            self._graft(drop, found, code or self.handler())
         else:
             self.releases.pin(drop)
         return report
 
-    def _graft(self, drop: Drop, found: Inspection) -> None:
-        """Pin the archive with Tarmac's own handler in front of it."""
-        files = self.handler()
+    def _graft(self, drop: Drop, found: Inspection, files: Mapping[str, bytes]) -> None:
+        """Pin the archive with a handler in front of it."""
         if found.seam is not None:
             self.releases.splice(drop, graft(files, found.seam))
             return

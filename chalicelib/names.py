@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import NewType
 
 ModelName = NewType("ModelName", str)
@@ -30,6 +31,7 @@ TRAINING_PREFIX = "training/"
 _ARCHIVE_SUFFIX = "/model.tar.gz"
 _FLAT_SUFFIX = ".tar.gz"
 _TOML_SUFFIX = "/deploy.toml"
+_CODE_FOLDER = "/code/"
 
 
 def name_problem(raw_name: str) -> str | None:
@@ -49,14 +51,23 @@ def suggest_name(raw_name: str) -> str:
     return slug[:MODEL_NAME_MAX_LENGTH].strip("-") or "my-model"
 
 
-def release_id(archive_etag: str, toml_etag: str | None) -> ReleaseId:
-    """Name the release that this archive and this deploy.toml (or its absence) make.
+def code_digest(etags: Mapping[str, str]) -> str | None:
+    """Sum up a dropped code/ folder, from its files' ETags by path; None when there is none."""
+    if not etags:
+        return None
+    return hashlib.sha256("".join(f"{path}\n{etags[path]}\n" for path in sorted(etags)).encode()).hexdigest()
+
+
+def release_id(archive_etag: str, toml_etag: str | None, code: str | None = None) -> ReleaseId:
+    """Name the release that this archive, this deploy.toml and this code/ (or their absence) make.
 
     Args:
         archive_etag: The ETag S3 gave the archive, quotes removed.
         toml_etag: The same for deploy.toml; None when there is none.
+        code: What `code_digest` gives.
     """
-    digest = hashlib.sha256(f"{archive_etag}\n{toml_etag or ''}".encode()).hexdigest()
+    parts = [archive_etag, toml_etag or "", *([code] if code else [])]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return ReleaseId(digest[:12])
 
 
@@ -106,12 +117,15 @@ def drops_prefix_problem(prefix: str) -> str | None:
 def model_of_drop_key(key: str, *, prefix: str = DROPS_PREFIX) -> ModelName | None:
     """Read the raw model name from a watched key; None for a key that is no drop and no deploy.toml.
 
-    `models/<name>/model.tar.gz`, `models/<name>.tar.gz` and `models/<name>/deploy.toml` are watched, with *prefix* in
-    the place of `models/`. What stands for <name> may be no good model name: it is the door that refuses it, so that the person is told.
+    `models/<name>/model.tar.gz`, `models/<name>.tar.gz`, `models/<name>/deploy.toml` and `models/<name>/code/` are
+    watched, with *prefix* in the place of `models/`. What stands for <name> may be no good model name: it is the door
+    that refuses it, so that the person is told.
     """
     rest = key.removeprefix(prefix)
     if rest == key:
         return None
+    if code_path_of(key, prefix=prefix) is not None:
+        return ModelName(rest.partition("/")[0])
     for suffix in (_ARCHIVE_SUFFIX, _TOML_SUFFIX):
         if rest.endswith(suffix) and len(rest) > len(suffix):
             return ModelName(rest.removesuffix(suffix))
@@ -133,6 +147,20 @@ def flat_archive_key(model: str, *, prefix: str = DROPS_PREFIX) -> str:
 def toml_key(model: str, *, prefix: str = DROPS_PREFIX) -> str:
     """`models/<name>/deploy.toml`."""
     return f"{prefix}{model}{_TOML_SUFFIX}"
+
+
+def code_prefix(model: str, *, prefix: str = DROPS_PREFIX) -> str:
+    """`models/<name>/code/`."""
+    return f"{prefix}{model}{_CODE_FOLDER}"
+
+
+def code_path_of(key: str, *, prefix: str = DROPS_PREFIX) -> str | None:
+    """Read the path in the archive, `code/...`, of a file dropped beside it; None for any other key."""
+    name, folder, path = key.removeprefix(prefix).partition(_CODE_FOLDER)
+    is_file = bool(path) and not path.endswith(("/", _ARCHIVE_SUFFIX[1:], _TOML_SUFFIX[1:]))
+    if not key.startswith(prefix) or not folder or not name or "/" in name or not is_file:
+        return None
+    return f"{_CODE_FOLDER[1:]}{path}"
 
 
 def releases_prefix(model: str) -> str:

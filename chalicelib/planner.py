@@ -75,7 +75,7 @@ def plan(
     if refuted is not None:
         return (ForgetFailure(desired.model, refuted),)
     if desired.target is None:
-        return ()
+        return tuple(_plan_left_behind(desired, endpoint, rules))
     if endpoint is None:
         if desired.is_wanted_asleep:
             return tuple(_plan_garbage(desired, actual, rules))
@@ -95,6 +95,18 @@ def _plan_removal(desired: Desired, actual: Actual) -> Iterator[Action]:
     yield from (DeleteModel(name) for name in sorted(actual.sagemaker_models))
     if desired.has_traces:
         yield ForgetModel(desired.model)
+
+
+def _plan_left_behind(desired: Desired, endpoint: Endpoint | None, rules: PlanRules) -> Iterator[Action]:
+    """Delete an endpoint that runs though nothing can, of a release that is gone.
+
+    A look started it that a removal overtook: the model was removed, and what was dropped anew just then is refused.
+    """
+    if endpoint is None or desired.failure is not None:
+        return
+    kept = {release_name(rules.app, desired.model, each.release) for each in desired.releases if each.pinned_at}
+    if endpoint.config_name not in kept:
+        yield DeleteEndpoint(endpoint.name, desired.model)
 
 
 def _plan_retry(desired: Desired, endpoint: Endpoint | None, rules: PlanRules) -> tuple[Action, ...]:

@@ -51,8 +51,11 @@ class Drops(Protocol):
     def read_toml(self, drop: Drop) -> bytes | None:
         """Read exactly this drop's deploy.toml; None when it has none. Raises Changed or NotFound."""
 
+    def read_code(self, drop: Drop) -> Mapping[str, bytes]:
+        """Read exactly this drop's code/ folder, by path in the archive. Raises Changed or NotFound."""
+
     def delete(self, model: ModelName) -> None:
-        """Remove archive and deploy.toml. Done when they are already gone."""
+        """Remove archive, code/ and deploy.toml. Done when they are already gone."""
 
 
 class Releases(Protocol):

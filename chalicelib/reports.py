@@ -53,6 +53,7 @@ class ServingPlan:
         price_per_hour_usd: Of all instances together; None when the price is not known.
         why: One sentence per choice made, for people.
         is_grafted: The release's archive gets a `code/` that the dropped one has not.
+        code_digest: Of the code/ dropped beside the archive; None for Tarmac's own handler.
     """
 
     container: str
@@ -68,6 +69,7 @@ class ServingPlan:
     price_per_hour_usd: float | None = None
     why: tuple[str, ...] = ()
     is_grafted: bool = False
+    code_digest: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _APP_NAME = re.compile(r"[a-z0-9]+")
 """No dash: else `tarmac` with a model `dev-cat` and `tarmac-dev` with a model `cat` would name the same endpoint."""
 
+_TRUST = re.compile("strict|scan|trusted")
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _KEY_ARN = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
@@ -108,18 +109,6 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     app = environ.get("TARMAC_APP") or "tarmac"
     if not _APP_NAME.fullmatch(app) or len(app) > APP_NAME_MAX_LENGTH:
         raise InvalidSetting("TARMAC_APP", f"{app!r} is not a-z and 0-9 only, {APP_NAME_MAX_LENGTH} at most")
-    drops_prefix = environ.get("TARMAC_DROPS_PREFIX") or DROPS_PREFIX
-    if (problem := drops_prefix_problem(drops_prefix)) is not None:
-        raise InvalidSetting("TARMAC_DROPS_PREFIX", problem)
-    trust = environ.get("TARMAC_TRUST") or "trusted"
-    if trust not in {"strict", "scan", "trusted"}:
-        raise InvalidSetting("TARMAC_TRUST", f"{trust!r} is not one of strict, scan, trusted")
-    cors_origin = environ.get("TARMAC_CORS_ORIGIN") or None
-    if cors_origin is not None and not _ORIGIN.fullmatch(cors_origin):
-        raise InvalidSetting("TARMAC_CORS_ORIGIN", f"{cors_origin!r} is not one origin such as https://app.example.com")
-    volume_kms_key_arn = environ.get("TARMAC_VOLUME_KMS_KEY") or None
-    if volume_kms_key_arn is not None and not _KEY_ARN.fullmatch(volume_kms_key_arn):
-        raise InvalidSetting("TARMAC_VOLUME_KMS_KEY", f"{volume_kms_key_arn!r} is not the ARN of a KMS key")
     return Settings(
         bucket=required("TARMAC_BUCKET"),
         queue_url=required("TARMAC_QUEUE_URL"),
@@ -141,11 +130,25 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         last_resort_group=environ.get("TARMAC_LAST_RESORT_GROUP") or None,
         last_resort_role_arn=environ.get("TARMAC_LAST_RESORT_ROLE_ARN") or None,
         last_resort_after_s=finite_s("TARMAC_LAST_RESORT_AFTER", "12h"),
-        drops_prefix=drops_prefix,
-        trust=trust,
-        cors_origin=cors_origin,
-        volume_kms_key_arn=volume_kms_key_arn,
+        drops_prefix=_drops_prefix(environ),
+        trust=_matching(environ, "TARMAC_TRUST", _TRUST, "one of strict, scan, trusted") or "trusted",
+        cors_origin=_matching(environ, "TARMAC_CORS_ORIGIN", _ORIGIN, "one origin such as https://app.example.com"),
+        volume_kms_key_arn=_matching(environ, "TARMAC_VOLUME_KMS_KEY", _KEY_ARN, "the ARN of a KMS key"),
     )
+
+
+def _drops_prefix(environ: Mapping[str, str]) -> str:
+    prefix = environ.get("TARMAC_DROPS_PREFIX") or DROPS_PREFIX
+    if (problem := drops_prefix_problem(prefix)) is not None:
+        raise InvalidSetting("TARMAC_DROPS_PREFIX", problem)
+    return prefix
+
+
+def _matching(environ: Mapping[str, str], name: str, pattern: re.Pattern[str], wanted: str) -> str | None:
+    value = environ.get(name) or None
+    if value is not None and not pattern.fullmatch(value):
+        raise InvalidSetting(name, f"{value!r} is not {wanted}")
+    return value
 
 
 def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

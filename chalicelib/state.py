@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from chalicelib.names import ModelName, ReleaseId, release_id
+from chalicelib.names import ModelName, ReleaseId, code_digest, release_id
 from chalicelib.reports import Report
 
 
@@ -55,8 +55,18 @@ class Stamp:
 
 
 @dataclass(frozen=True)
+class CodeFile:
+    """One file of a code/ folder dropped beside the archive; *path* as it will be in the archive."""
+
+    path: str
+    key: str
+    etag: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Drop:
-    """What a person uploaded. ETags without quotes; *dropped_at* the later of archive and deploy.toml, aware UTC."""
+    """What a person uploaded. ETags without quotes; *dropped_at* the latest of its objects, aware UTC."""
 
     model: ModelName
     archive_key: str
@@ -66,11 +76,18 @@ class Drop:
     toml_etag: str | None = None
     other_archive_key: str | None = None
     """The second archive, when both spellings were dropped; it is ignored, and the report says so."""
+    code: tuple[CodeFile, ...] = ()
+    """A handler dropped beside the archive, to go in front of it."""
 
     @property
     def release(self) -> ReleaseId:
         """The release this drop makes."""
-        return release_id(self.archive_etag, self.toml_etag)
+        return release_id(self.archive_etag, self.toml_etag, self.code_digest)
+
+    @property
+    def code_digest(self) -> str | None:
+        """What the dropped code/ adds to the release's id; None when there is none."""
+        return code_digest({file.path: file.etag for file in self.code})
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.aws.failures import translated
 from chalicelib.aws.joins import Source, join
+from chalicelib.aws.ranges import RangeReader
 from chalicelib.errors import NotFound
 from chalicelib.state import Span, Stamp
 
@@ -71,8 +72,20 @@ class Bucket:
         with translated():
             return self._client().get_object(Bucket=self.name, Key=key, **condition)["Body"]
 
-    def read(self, key: str, *, etag: str | None = None) -> bytes | None:
-        """Read a small object whole; None when there is none."""
+    def open_in_ranges(self, key: str, *, etag: str, size_bytes: int) -> RangeReader:
+        """Open a large object for reading forward, by several connections. Reading raises NotFound, Changed."""
+        client = self._client()
+
+        def fetch(start: int, end: int) -> bytes:
+            with translated():
+                raw = client.get_object(Bucket=self.name, Key=key, IfMatch=etag, Range=f"bytes={start}-{end - 1}")
+                content: bytes = raw["Body"].read()
+                return content
+
+        return RangeReader(fetch, size_bytes)
+
+    def read(self, key: str, *, etag: str | None = None, max_bytes: int | None = None) -> bytes | None:
+        """Read a small object whole, or its first *max_bytes*; None when there is none."""
         try:
             body = self.open(key, etag=etag)
         except NotFound:
@@ -80,7 +93,8 @@ class Bucket:
                 raise
             return None
         with translated():
-            content: bytes = body.read()
+            content: bytes = body.read() if max_bytes is None else body.read(max_bytes)
+            body.close()
             return content
 
     def read_json(self, key: str) -> dict[str, Any] | None:

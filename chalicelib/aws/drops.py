@@ -1,6 +1,6 @@
 """Drops in S3, under the stage's prefix (models/). Implements ports.Drops."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from chalicelib.aws.buckets import Bucket, Listed
 from chalicelib.aws.failures import translated
@@ -8,13 +8,17 @@ from chalicelib.names import (
     DROPS_PREFIX,
     ModelName,
     archive_key,
+    code_path_of,
+    code_prefix,
     flat_archive_key,
     model_of_drop_key,
     toml_key,
 )
 from chalicelib.ports import ByteStream
-from chalicelib.state import Drop
+from chalicelib.state import CodeFile, Drop
 
+IN_RANGES_FROM_BYTES = 16 << 20
+TOML_MAX_BYTES = 64 << 10
 KEY_MAX_BYTES = 1024
 """Source: S3's naming rules for object keys."""
 
@@ -33,7 +37,10 @@ class S3Drops:
         archive = self._bucket.find(archive_key(model, prefix=self._prefix))
         flat = self._bucket.find(flat_archive_key(model, prefix=self._prefix)) if "/" not in model else None
         toml = self._bucket.find(toml_key(model, prefix=self._prefix))
-        return self._drop(model, [row for row in (archive, flat, toml) if row is not None])
+        rows = [row for row in (archive, flat, toml) if row is not None]
+        if (archive is not None or flat is not None) and "/" not in model:
+            rows += self._bucket.list(code_prefix(model, prefix=self._prefix))
+        return self._drop(model, rows)
 
     def list(self) -> Mapping[ModelName, Drop]:
         """See ports.Drops."""
@@ -46,24 +53,35 @@ class S3Drops:
 
     def open_archive(self, drop: Drop) -> ByteStream:
         """See ports.Drops."""
+        if drop.size_bytes > IN_RANGES_FROM_BYTES:
+            return self._bucket.open_in_ranges(drop.archive_key, etag=drop.archive_etag, size_bytes=drop.size_bytes)
         return _Translated(self._bucket.open(drop.archive_key, etag=drop.archive_etag))
 
     def read_toml(self, drop: Drop) -> bytes | None:
         """See ports.Drops."""
         if drop.toml_etag is None:
             return None
-        return self._bucket.read(toml_key(drop.model, prefix=self._prefix), etag=drop.toml_etag)
+        key = toml_key(drop.model, prefix=self._prefix)
+        # One byte more than the door takes: it refuses what is longer, and nobody reads gigabytes to find that out.
+        return self._bucket.read(key, etag=drop.toml_etag, max_bytes=TOML_MAX_BYTES + 1)
+
+    def read_code(self, drop: Drop) -> Mapping[str, bytes]:
+        """See ports.Drops."""
+        read = {file.path: self._bucket.read(file.key, etag=file.etag) for file in drop.code}
+        return {path: content for path, content in read.items() if content is not None}
 
     def delete(self, model: ModelName) -> None:
         """See ports.Drops."""
-        # deploy.toml last: alone it is no drop, so a crash in between leaves nothing that runs.
+        # The archives first: without them nothing is a drop, so a crash in between leaves nothing that runs.
         for key in (*self._archive_keys(model), toml_key(model, prefix=self._prefix)):
             self._bucket.delete(key)
+        if "/" not in model:
+            self._bucket.delete_all(code_prefix(model, prefix=self._prefix))
 
     def _archive_keys(self, model: ModelName) -> tuple[str, str]:
         return archive_key(model, prefix=self._prefix), flat_archive_key(model, prefix=self._prefix)
 
-    def _drop(self, model: ModelName, rows: Iterable[Listed]) -> Drop | None:
+    def _drop(self, model: ModelName, rows: Sequence[Listed]) -> Drop | None:
         """Join what was found of one model; None when there is no archive."""
         by_key = {row.key: row for row in rows}
         archives = [row for key in self._archive_keys(model) if (row := by_key.get(key)) is not None]
@@ -71,15 +89,22 @@ class S3Drops:
             return None
         toml = by_key.get(toml_key(model, prefix=self._prefix))
         archive = archives[0]
+        code = [(path, row) for row in rows if (path := code_path_of(row.key, prefix=self._prefix)) is not None]
+        beside = [row for row in (toml, *(row for _, row in code)) if row is not None]
         return Drop(
             model=model,
             archive_key=archive.key,
             archive_etag=archive.etag,
             size_bytes=archive.size_bytes,
-            dropped_at=max(archive.modified_at, toml.modified_at) if toml else archive.modified_at,
+            dropped_at=max(row.modified_at for row in (archive, *beside)),
             toml_etag=toml.etag if toml else None,
             other_archive_key=archives[1].key if len(archives) > 1 else None,
+            code=tuple(CodeFile(path, row.key, row.etag, row.size_bytes) for path, row in sorted(code, key=_path)),
         )
+
+
+def _path(pair: tuple[str, Listed]) -> str:
+    return pair[0]
 
 
 class _Translated:

@@ -10,11 +10,10 @@ from chalicelib.names import VARIANT_NAME, ModelName, ReleaseId, is_release_name
 from chalicelib.reports import ServingPlan
 from chalicelib.state import Endpoint, EndpointStatus, EndpointSummary
 
-WITH_OWN_DISKS = frozenset(
-    "c5d c6gd dl1 g4dn g5 g6 g6e g7 g7e m5d m6gd p3dn p4d p4de p5 p5e p5en p6-b200 p6-b300 p6e-gb200 r5d r6gd r7gd"
-    " trn1 trn1n trn2".split()
-)
-"""Families whose local disks encrypt in hardware, with a key of their own: a configuration that names a KMS key for them
+_GRAVITON, _INTEL, _GPU = "c6gd m6gd r6gd r7gd", "c5d m5d r5d", "g4dn g5 g6 g6e g7 g7e dl1 trn1 trn1n trn2"
+_LARGE_GPU = "p3dn p4d p4de p5 p5e p5en p6-b200 p6-b300 p6e-gb200"
+WITH_OWN_DISKS = frozenset(f"{_GRAVITON} {_INTEL} {_GPU} {_LARGE_GPU}".split())
+"""Families whose local disks encrypt in hardware, with keys of their own: a configuration that names a KMS key for one
 is refused. Source: SageMaker's API reference, CreateEndpointConfig, KmsKeyId; EC2's list of instance store volumes."""
 TAG_APP, TAG_MODEL, TAG_RELEASE = "tarmac:app", "tarmac:model", "tarmac:release"
 

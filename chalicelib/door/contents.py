@@ -1,6 +1,7 @@
 """One pass over an archive: what is in it, with the few small files that later checks read. Called by `inspection`."""
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chalicelib.door import members
@@ -9,7 +10,7 @@ from chalicelib.door.grafts import Seam, find_seam
 from chalicelib.door.kinds import Findings, Unreadable, declarer
 from chalicelib.door.machines import Budget
 from chalicelib.door.pickles import HEAD_BYTES, PICKLE_NAMES, Scanned, begins_as_pickle, scan
-from chalicelib.door.streams import Intake, Limits, Unpacked
+from chalicelib.door.streams import Inflater, Intake, Limits, Unpacked, fastest_inflater
 from chalicelib.door.tensors import (
     HEADER_READ_MAX_BYTES,
     LENGTH_BYTES,
@@ -94,13 +95,31 @@ class Contents:
     sha256: str | None = None
     packed_bytes: int = 0
 
+    def add(self, path: str, body: bytes, findings: Findings) -> None:
+        """Take in a file that came beside the archive, whole."""
+        self.files[path] = len(body)
+        if PICKLE_NAMES.search(path) is not None or begins_as_pickle(body):
+            self.pickles[path] = scan(iter([body]), Budget())
+        if _is_kept(path):
+            if len(body) > _SOURCE_MAX_BYTES:
+                findings.add(NOT_KEPT, f"the file has {len(body):,} bytes; it was not read", path=path)
+            else:
+                self.kept[path] = body
+
     @property
     def root_files(self) -> frozenset[str]:
         """Names of the files at the archive's root."""
         return frozenset(path for path in self.files if "/" not in path)
 
 
-def read_contents(archive: ByteStream, findings: Findings, limits: Limits, *, scans_pickles: bool = True) -> Contents:
+def read_contents(
+    archive: ByteStream,
+    findings: Findings,
+    limits: Limits,
+    *,
+    scans_pickles: bool = True,
+    new_inflater: Callable[[], Inflater] = fastest_inflater,
+) -> Contents:
     """Read *archive* to its end, or to where it cannot be read any further.
 
     Everything wrong with the stream, the tar and the members' names goes to *findings*. Pickles are followed on the
@@ -110,7 +129,7 @@ def read_contents(archive: ByteStream, findings: Findings, limits: Limits, *, sc
         OSError, AwsError: Whatever reading the stream itself raises.
     """
     contents, intake = Contents(), Intake(archive)
-    unpacked = Unpacked(intake, limits)
+    unpacked = Unpacked(intake, limits, new_inflater)
     reader = TarReader(unpacked, limits)
     names = members.Names(findings)
     budget = Budget() if scans_pickles else None

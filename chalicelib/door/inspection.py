@@ -3,18 +3,21 @@
 Nothing is ever extracted, unpickled, imported or run. Whatever the bytes, a report comes back.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from chalicelib.door.archives import Member
 from chalicelib.door.configs import check_companions, read_configs
 from chalicelib.door.contents import Contents, read_contents
 from chalicelib.door.grafts import Seam
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
+from chalicelib.door.members import Names
 from chalicelib.door.plans import Model, Stage, find_task, make_plan
 from chalicelib.door.schema import Rules
 from chalicelib.door.sources import check_sources
-from chalicelib.door.streams import Limits
+from chalicelib.door.streams import Inflater, Limits, fastest_inflater
 from chalicelib.door.tasks import TEXT_TASKS
 from chalicelib.door.trust import check_trust
 from chalicelib.door.weights import check_weights
@@ -24,12 +27,26 @@ from chalicelib.ports import ByteStream
 from chalicelib.reports import Report, ServingPlan, Severity
 from chalicelib.state import Drop
 
+CODE_FILES_MAX = 500
+CODE_MAX_BYTES = 8 << 20
 _declare = declarer("The drop")
 BAD_NAME = _declare(
     "bad-name",
     Severity.ERROR,
     "The name between the drops' prefix (`models/`) and the archive cannot be a model's.",
     "Use a-z, 0-9 and single dashes between them, 40 characters at most.",
+)
+CODE_TWICE = _declare(
+    "code-twice",
+    Severity.ERROR,
+    "Both the archive and the folder dropped beside it have a `code/`; which one should run is not said.",
+    "Delete `models/NAME/code/`, or pack the archive without its own.",
+)
+CODE_TOO_LARGE = _declare(
+    "code-too-large",
+    Severity.ERROR,
+    "The `code/` dropped beside the archive has more than 500 files or 8 MiB.",
+    "Put data into the archive, and only the handler into `models/NAME/code/`.",
 )
 TWO_ARCHIVES = _declare(
     "two-archives",
@@ -60,6 +77,7 @@ class DoorRules:
     drops_prefix: str = DROPS_PREFIX
     trust_ceiling: str = "trusted"
     limits: Limits = field(default_factory=Limits)
+    new_inflater: Callable[[], Inflater] = fastest_inflater
 
 
 @dataclass(frozen=True)
@@ -71,11 +89,19 @@ class Inspection:
 
 
 def inspect(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: DoorRules, now: datetime) -> Report:
-    """Judge as `examine` does; give the verdict alone."""
+    """Judge as `examine` does, without code/ dropped beside the archive; give the verdict alone."""
     return examine(drop, archive, raw_toml, rules=rules, now=now).report
 
 
-def examine(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: DoorRules, now: datetime) -> Inspection:
+def examine(
+    drop: Drop,
+    archive: ByteStream,
+    raw_toml: bytes | None,
+    *,
+    rules: DoorRules,
+    now: datetime,
+    code: Mapping[str, bytes] | None = None,
+) -> Inspection:
     """Read the archive once and judge it.
 
     Args:
@@ -84,6 +110,7 @@ def examine(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: D
         raw_toml: deploy.toml; None when there is none.
         rules: What the stage decides.
         now: Aware UTC.
+        code: The code/ dropped beside the archive, by path in it.
 
     Raises:
         OSError, AwsError: Whatever reading *archive* raises; nothing else, whatever the bytes.
@@ -92,8 +119,18 @@ def examine(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: D
     if drop.other_archive_key is not None:
         message = f"{drop.archive_key} is used; {drop.other_archive_key} is ignored"
         findings.add(TWO_ARCHIVES, message, path=drop.other_archive_key)
+    if (problem := code_problem(drop)) is not None:
+        findings.add(CODE_TOO_LARGE, problem, path="code/")
     wishes = read_wishes(raw_toml, Rules(rules.idle_floor_s, rules.allowed_images, rules.trust_ceiling), findings)
-    contents = read_contents(archive, findings, rules.limits, scans_pickles=wishes.trust != "trusted")
+    contents = read_contents(
+        archive,
+        findings,
+        rules.limits,
+        scans_pickles=wishes.trust != "trusted",
+        new_inflater=rules.new_inflater,
+    )
+    if contents.is_whole and code:
+        _add_code(contents, code, findings)
     plan = _judge(contents, wishes, rules, findings) if contents.is_whole else None
     report = Report(
         model=drop.model,
@@ -102,17 +139,47 @@ def examine(drop: Drop, archive: ByteStream, raw_toml: bytes | None, *, rules: D
         checks=findings.checks(),
         size_bytes=drop.size_bytes,
         sha256=contents.sha256,
-        plan=None if findings.is_refusal else plan,
+        plan=None if findings.is_refusal or plan is None else _with_code(plan, drop),
     )
     return Inspection(report, contents.seam)
+
+
+def code_problem(drop: Drop) -> str | None:
+    """Say why a dropped code/ cannot be read at all; None when it can, or there is none."""
+    total_bytes = sum(file.size_bytes for file in drop.code)
+    if len(drop.code) > CODE_FILES_MAX or total_bytes > CODE_MAX_BYTES:
+        return f"code/ has {len(drop.code):,} files of {total_bytes:,} bytes in all"
+    return None
+
+
+def _add_code(contents: Contents, code: Mapping[str, bytes], findings: Findings) -> None:
+    """Judge what was dropped beside the archive as if it lay in it."""
+    if any(path == "code" or path.startswith("code/") for path in contents.files):
+        findings.add(CODE_TWICE, "there is code/ in the archive and beside it", path="code/")
+        return
+    names = Names(findings)
+    for path, body in code.items():
+        if names.accept(Member(path, "0", len(body), len(body), ())) is not None:
+            contents.add(path, body, findings)
+
+
+def _with_code(plan: ServingPlan, drop: Drop) -> ServingPlan:
+    if not drop.code:
+        return plan
+    return replace(
+        plan,
+        is_grafted=True,
+        code_digest=drop.code_digest,
+        why=(*plan.why, f"handler: {len(drop.code)} files from the code/ dropped beside the archive, put in front"),
+    )
 
 
 def refuse_name(drop: Drop, *, now: datetime, drops_prefix: str = DROPS_PREFIX) -> Report:
     """Refuse a drop for its name alone, without reading the archive. *now* is aware UTC."""
     findings = Findings()
     problem = name_problem(drop.model) or "the model name cannot be used"
-    suggested = suggest_name(drop.model)
-    fix = f"Upload it as `{archive_key(suggested, prefix=drops_prefix)}`: a-z, 0-9 and single dashes, 40 characters at most."
+    better = archive_key(suggest_name(drop.model), prefix=drops_prefix)
+    fix = f"Upload it as `{better}`: a-z, 0-9 and single dashes, 40 characters at most."
     findings.add(BAD_NAME, problem, path=drop.archive_key, fix=fix)
     return Report(drop.model, drop.release, now, findings.checks(), drop.size_bytes)
 

@@ -165,9 +165,9 @@ class Machine:
 
     def index(self) -> int:
         """Read a memo index written as text. Raises Unfollowed."""
-        raw = self.line()
-        if raw is None or not raw.strip().isascii() or not raw.strip().isdigit() or len(raw) > 20:
-            raise Unfollowed("a memo index is no number")
+        raw = self.line() or ""
+        if not raw.isascii() or not raw.isdigit() or len(raw) > 20:
+            raise Unfollowed("a memo index is not written plainly")
         return int(raw)
 
     def keep(self, index: int) -> None:

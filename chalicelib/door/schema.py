@@ -63,7 +63,7 @@ class NotAllowedEnv(BadValue):
 
 @dataclass(frozen=True)
 class Rules:
-    """What of the stage's own settings the values are held against. Seconds; image URIs in full; one of TRUST_LEVELS."""
+    """What of the stage's own settings the values are held against. Seconds; URIs; one of TRUST_LEVELS."""
 
     idle_floor_s: float
     allowed_images: frozenset[str] = frozenset()
@@ -232,7 +232,7 @@ KEYS = (
     Key("", "trust", (str,), "a string", '"scan"',
         "What may be in the archive. `strict`: safetensors, ONNX and text only, no code. `scan`: code and pickles too,"
         " in a container without network. `trusted`: the same, without warnings about them."
-        " No more than the stage gives (its parameter Trust). Left out: `scan`, or `strict` where the stage gives no more.",
+        " No more than the stage gives (its parameter Trust). Left out: `scan`, or `strict` where that is the most.",
         _trust),
     Key("serverless", "memory_mb", (int,), "a whole number", "4096",
         "1024, 2048, 3072, 4096, 5120 or 6144.", _memory, _NO_SERVERLESS),

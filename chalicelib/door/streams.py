@@ -6,13 +6,19 @@ Source: RFC 1952 (gzip), section 2.2: a file is one or more members, one after t
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from chalicelib.door.kinds import Unreadable, declarer
 from chalicelib.door.signatures import HEAD_BYTES, looks_like
 from chalicelib.ports import ByteStream
 from chalicelib.reports import Severity
+
+try:
+    from isal import isal_zlib
+except ImportError:
+    isal_zlib = None  # type: ignore[assignment]  # as told below
 
 _declare = declarer("The archive as a file")
 EMPTY = _declare(
@@ -65,7 +71,7 @@ BOMB = _declare(
 )
 
 TRAILER_BYTES = 8
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 20
 _FEED_BYTES = 1 << 16  # small enough that what zlib hands back at a member's end costs little to copy
 _PIECE_BYTES = 1 << 20
 _GZIP_FIRST_BYTE = b"\x1f"
@@ -108,12 +114,23 @@ class Inflater(Protocol):
         """Packed bytes not looked at yet, for want of room."""
 
     def decompress(self, data: bytes | memoryview, max_length: int = 0, /) -> bytes:
-        """Unpack up to *max_length* bytes. Raises zlib.error."""
+        """Unpack up to *max_length* bytes. Raises one of DAMAGE."""
 
 
 def zlib_inflater() -> Inflater:
     """Make the standard library's decompressor, told to read and verify the gzip wrapper itself."""
     return zlib.decompressobj(wbits=31)
+
+
+def _isal_inflater() -> Inflater:
+    inflater: Inflater = isal_zlib.decompressobj(wbits=31)
+    return inflater
+
+
+# ISA-L, three times as fast, where it is installed: on laptops. Lambda's bundle carries nothing compiled.
+fastest_inflater: Callable[[], Inflater] = zlib_inflater if isal_zlib is None else _isal_inflater
+DAMAGE: tuple[Any, ...] = (zlib.error,) if isal_zlib is None else (zlib.error, isal_zlib.error)
+"""What the decompressors raise for data that is none of theirs."""
 
 
 class Intake:
@@ -143,19 +160,33 @@ class Intake:
 
     def feeds(self) -> Iterator[memoryview]:
         """Yield everything, in small slices. Raises what the stream raises."""
-        while chunk := self._stream.read(_READ_BYTES):
-            self._sha256.update(chunk)
-            self.packed_bytes += len(chunk)
-            if len(self.head) < HEAD_BYTES:
-                self.head += chunk[: HEAD_BYTES - len(self.head)]
-            self.tail = (self.tail + chunk[-TRAILER_BYTES:])[-TRAILER_BYTES:]
-            view = memoryview(chunk)
-            for start in range(0, len(chunk), _FEED_BYTES):
-                yield view[start : start + _FEED_BYTES]
+        # Hashed in a thread of its own, beside the unpacking: neither holds Python's lock.
+        hasher = ThreadPoolExecutor(1)
+        hashed: Future[None] | None = None
+        try:
+            while chunk := self._stream.read(_READ_BYTES):
+                if hashed is not None:
+                    hashed.result()
+                hashed = hasher.submit(self._sha256.update, chunk)
+                yield from self._slices(chunk)
+            if hashed is not None:
+                hashed.result()
+        finally:
+            # Not waited for: an unfinished generator may be collected anywhere, in that very thread too.
+            hasher.shutdown(wait=False)
         self._is_read = True
 
+    def _slices(self, chunk: bytes) -> Iterator[memoryview]:
+        self.packed_bytes += len(chunk)
+        if len(self.head) < HEAD_BYTES:
+            self.head += chunk[: HEAD_BYTES - len(self.head)]
+        self.tail = (self.tail + chunk[-TRAILER_BYTES:])[-TRAILER_BYTES:]
+        view = memoryview(chunk)
+        for start in range(0, len(chunk), _FEED_BYTES):
+            yield view[start : start + _FEED_BYTES]
 
-def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = zlib_inflater) -> Iterator[bytes]:
+
+def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = fastest_inflater) -> Iterator[bytes]:
     """Yield what a gzip stream of one or many members unpacks to, in pieces of up to 1 MiB.
 
     Raises:
@@ -176,7 +207,7 @@ def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = zlib_inflate
                 inflater, is_fresh = new_inflater(), True
             try:
                 piece = inflater.decompress(data, _PIECE_BYTES)
-            except zlib.error as exc:
+            except DAMAGE as exc:
                 raise _wrong(intake, members, is_fresh=is_fresh, reason=str(exc)) from exc
             if piece:
                 is_fresh = False
@@ -208,7 +239,7 @@ def _expect_member(intake: Intake, data: bytes | memoryview, members: int) -> No
 
 def _wrong(intake: Intake, members: int, *, is_fresh: bool, reason: str) -> Unreadable:
     reason = reason.rpartition(": ")[2]
-    if is_fresh and "header" in reason:
+    if is_fresh and ("header" in reason or "wrapper" in reason):
         if not members:
             return not_gzip(intake)
         return Unreadable(TRAILING, f"something that is not gzip follows after gzip member {members:,}")
@@ -226,7 +257,7 @@ def not_gzip(intake: Intake) -> Unreadable:
 class Unpacked:
     """The unpacked bytes, read forward; watches how many there are."""
 
-    def __init__(self, intake: Intake, limits: Limits, new_inflater: Callable[[], Inflater] = zlib_inflater) -> None:
+    def __init__(self, intake: Intake, limits: Limits, new_inflater: Callable[[], Inflater] = fastest_inflater) -> None:
         self._intake = intake
         self._limits = limits
         self._pieces = inflated(intake, new_inflater)

@@ -105,7 +105,7 @@ def read_wishes(raw: bytes | None, rules: Rules, findings: Findings) -> Wishes:
 
 def _decode(raw: bytes, findings: Findings) -> str | None:
     if len(raw) > _MAX_BYTES:
-        findings.add(TOO_LARGE, f"deploy.toml has {len(raw):,} bytes; {_MAX_BYTES:,} is the most", path=PATH)
+        findings.add(TOO_LARGE, f"deploy.toml has more than {_MAX_BYTES:,} bytes", path=PATH)
         return None
     try:
         return raw.decode("utf-8-sig")

@@ -129,6 +129,7 @@ NOT_FOLLOWED: dict[str, bytes] = {
     "extension code of four bytes": framed(b"\x84\x01\x00\x00\x00"),
     "two ways to number the memo": framed(text("os") + b"r\x00\x00\x01\x000" + text("x") + b"\x94"),
     "no mark": framed(b"Nt"),
+    "a memo index with a separator": b"Np\x1c0\n.",
     "a length past the end": framed(b"X\xff\xff\xff\x7fabc"),
     "a length of exabytes": framed(b"\x8d" + b"\xff" * 8),
     "bytes in front": b"\x00\x00" + framed(b"N"),

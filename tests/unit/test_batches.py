@@ -65,3 +65,13 @@ def test_an_unreadable_message_is_dropped_and_counted(counted: list[dict[str, An
     assert again([record("1", body="{"), record("2", "cat"), record("3", body="[]")], looked.append) == []
     assert looked == ["cat"]
     assert sum("UnreadableMessages" in line for line in counted) == 2
+
+
+def test_an_event_is_read_under_the_stage_s_own_prefix() -> None:
+    """A key under another one speaks of no model."""
+    looked: list[ModelName] = []
+    events = [json.dumps({"detail": {"object": {"key": f"{prefix}cat.tar.gz"}}}) for prefix in ("team/", "models/")]
+
+    look_at_each([record("1", body=body) for body in events], looked.append, app="tarmac", drops_prefix="team/")
+
+    assert looked == ["cat"]

@@ -256,3 +256,15 @@ def test_a_refused_drop_is_rolled_back_over_too() -> None:
     redrop(world, app, REFUSED_ARCHIVE)
 
     assert app.commands.roll_back("cat") == first
+
+
+def test_an_endpoint_of_a_release_that_is_gone_goes_when_the_drop_is_refused() -> None:
+    """The model was removed and dropped anew at the moment in which a look started its last release again."""
+    world, app = awake()
+    for key in world.bucket.keys("releases/"):
+        del world.bucket.objects[key]
+    redrop(world, app, REFUSED_ARCHIVE)
+
+    settle(world, app)
+
+    assert world.endpoints.status(NAME) is None

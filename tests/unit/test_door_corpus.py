@@ -62,9 +62,11 @@ def test_every_finding_says_what_to_do_and_survives_json(name: str) -> None:
 def test_the_corpus_meets_every_kind_of_error() -> None:
     errors = {kind.id for kind in KINDS.values() if kind.severity is Severity.ERROR}
 
-    # path-empty and archive-too-large need headers that no honest size allows; test_door_archives has them.
+    # path-empty and archive-too-large need headers that no honest size allows; test_door_archives has them. What is
+    # wrong with a code/ beside the archive is in test_door_grafts.
     met = {check_id for case in CASES.values() for check_id in case.expected}
-    assert errors - met <= {"bad-name", "path-empty", "archive-too-large", "no-instance-fits"}
+    elsewhere = {"bad-name", "path-empty", "archive-too-large", "no-instance-fits", "code-twice", "code-too-large"}
+    assert errors - met <= elsewhere
 
 
 def test_a_bad_name_is_refused_without_the_archive_and_with_a_better_one() -> None:
@@ -73,3 +75,12 @@ def test_a_bad_name_is_refused_without_the_archive_and_with_a_better_one() -> No
     assert [check.id for check in report.checks] == ["bad-name"]
     assert "models/my-model/model.tar.gz" in (report.checks[0].fix or "")
     assert not report.is_accepted
+
+
+def test_a_stage_that_only_scans_tells_nobody_to_write_trusted() -> None:
+    report = report_on(BUILT["pickle hostile by another name"], rules=replace(RULES, trust_ceiling="scan"))
+
+    (check,) = report.errors
+    assert check.id == "pickle-import-not-allowed"
+    assert "trusted" not in (check.fix or "")
+    assert "`scan`" in (check.fix or "")

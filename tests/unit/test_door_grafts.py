@@ -227,3 +227,73 @@ def test_code_of_its_own_and_tasks_that_the_handler_does_not_serve_are_left_alon
     pinned = world.bucket.objects[f"releases/cat/{desired.drop.release}/model.tar.gz"][0]
     assert pinned == corpus.archive(files)
     assert app_over(world).looker.look(CAT) is not None
+
+
+HANDLER = corpus.INFERENCE
+
+
+def test_a_code_folder_beside_the_archive_makes_a_release_with_it_in_front() -> None:
+    world, app = dropped()
+    redrop(world, app, corpus.archive(corpus.bert()))
+    before = app.looker.desired(CAT).target
+
+    world.clock.advance(5)
+    world.bucket.put("models/cat/code/inference.py", HANDLER)
+    app.looker.look(CAT)
+
+    after = app.looker.desired(CAT).target
+    assert before is not None
+    assert after is not None
+    assert after.release != before.release
+    pinned = world.bucket.objects[f"releases/cat/{after.release}/model.tar.gz"][0]
+    assert members(pinned, "r|gz") == {"code/inference.py": HANDLER, **corpus.bert()}
+
+
+def test_a_changed_code_folder_is_another_release_though_the_archive_is_the_same() -> None:
+    world, app = dropped()
+    world.bucket.put("models/cat/code/inference.py", HANDLER)
+    redrop(world, app, corpus.archive(corpus.bert()))
+    first = app.looker.desired(CAT).target
+
+    world.bucket.put("models/cat/code/inference.py", HANDLER + b"# changed\n")
+    app.looker.look(CAT)
+
+    second = app.looker.desired(CAT)
+    assert first is not None
+    assert second.report is not None
+    assert second.report.same_as is None
+    assert second.report.release != first.release
+
+
+@pytest.mark.parametrize(
+    ("archived", "beside", "expected"),
+    [
+        ({"code/inference.py": HANDLER}, {"code/inference.py": HANDLER}, "code-twice"),
+        ({}, {"code/inference.py": b"def model_fn(:"}, "code-syntax"),
+        ({}, {"code/data.bin": bytes(9 << 20)}, "code-too-large"),
+        ({}, {"code/../../etc/passwd": b""}, "path-climbs"),
+        ({}, {"code/model.pkl": b"cos\nsystem\n."}, "pickle-import-not-allowed"),
+    ],
+)
+def test_a_code_folder_is_judged_as_if_it_lay_in_the_archive(
+    archived: dict[str, bytes], beside: dict[str, bytes], expected: str
+) -> None:
+    world, app = dropped()
+    for path, body in beside.items():
+        world.bucket.put(f"models/cat/{path}", body)
+
+    redrop(world, app, corpus.archive({**corpus.bert(), **archived}))
+
+    report = app.looker.desired(CAT).report
+    assert report is not None
+    assert expected in [check.id for check in report.checks]
+    assert not report.is_accepted
+
+
+def test_the_code_folder_goes_with_the_model() -> None:
+    world, app = dropped()
+    world.bucket.put("models/cat/code/inference.py", HANDLER)
+
+    app.commands.remove("cat")
+
+    assert world.bucket.keys("models/") == []

@@ -53,3 +53,11 @@ def test_what_is_no_object_is_unreadable(body: str) -> None:
     """Nobody who may send here writes such a thing."""
     with pytest.raises(ValueError, match=r".+"):
         models_in(body, app="tarmac")
+
+
+def test_only_what_lies_under_the_stage_s_own_prefix_is_a_drop() -> None:
+    """The prefix is matched as it is, not anywhere in the key."""
+    mine, other = s3_event("team/cat/model.tar.gz"), s3_event("models/cat/model.tar.gz")
+
+    assert models_in(json.dumps(mine), app="tarmac", drops_prefix="team/") == ("cat",)
+    assert models_in(json.dumps(other), app="tarmac", drops_prefix="team/") == ()

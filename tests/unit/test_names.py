@@ -1,5 +1,7 @@
 """Names: what is good, what is read back, and that no two things share one."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,3 +121,12 @@ def test_a_releases_prefix_fits_a_key_and_is_found_again_by_itself(raw: str) -> 
 def test_two_long_names_that_begin_alike_have_their_own_prefixes() -> None:
     """The hash tells them apart."""
     assert names.releases_prefix("x" * 300 + "a") != names.releases_prefix("x" * 300 + "b")
+
+
+@given(MODELS, st.sampled_from([names.archive_key, names.flat_archive_key, names.toml_key]))
+def test_a_model_is_read_back_under_another_prefix_and_only_there(model: str, key_of: Any) -> None:
+    """One to one, whichever prefix."""
+    key = key_of(model, prefix="team/drops/")
+
+    assert names.model_of_drop_key(key, prefix="team/drops/") == model
+    assert names.model_of_drop_key(key) is None

@@ -66,6 +66,24 @@ def test_every_variable_is_read() -> None:
         ("TARMAC_EXPECTED_START", "soon"),
         ("TARMAC_RELEASES_KEPT", "0"),
         ("TARMAC_RELEASES_KEPT", "two"),
+        ("TARMAC_DROPS_PREFIX", "models"),
+        ("TARMAC_DROPS_PREFIX", "/"),
+        ("TARMAC_DROPS_PREFIX", "/models/"),
+        ("TARMAC_DROPS_PREFIX", "../models/"),
+        ("TARMAC_DROPS_PREFIX", "a*/"),
+        ("TARMAC_DROPS_PREFIX", "x" * 64 + "/"),
+        ("TARMAC_DROPS_PREFIX", "releases/"),
+        ("TARMAC_DROPS_PREFIX", "usage/drops/"),
+        ("TARMAC_DROPS_PREFIX", "asleep/"),
+        ("TARMAC_DROPS_PREFIX", "requests/"),
+        ("TARMAC_DROPS_PREFIX", "training/"),
+        ("TARMAC_TRUST", "Trusted"),
+        ("TARMAC_TRUST", "none"),
+        ("TARMAC_CORS_ORIGIN", "*"),
+        ("TARMAC_CORS_ORIGIN", "https://app.example.com/"),
+        ("TARMAC_CORS_ORIGIN", "https://a.example https://b.example"),
+        ("TARMAC_CORS_ORIGIN", "app.example.com"),
+        ("TARMAC_VOLUME_KMS_KEY", "alias/mine"),
     ],
 )
 def test_a_bad_variable_is_named(name: str, value: str) -> None:
@@ -74,6 +92,26 @@ def test_a_bad_variable_is_named(name: str, value: str) -> None:
         read_settings({**GOOD, name: value})
 
     assert caught.value.name == name
+
+
+def test_what_a_stage_decides_is_read() -> None:
+    """A prefix that only looks like one of Tarmac's own is a good one."""
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1-2"
+    settings = read_settings(
+        {
+            **GOOD,
+            "TARMAC_DROPS_PREFIX": "releases-of/team.a/",
+            "TARMAC_TRUST": "strict",
+            "TARMAC_CORS_ORIGIN": "http://localhost:3000",
+            "TARMAC_VOLUME_KMS_KEY": key,
+        }
+    )
+
+    assert (settings.drops_prefix, settings.trust) == ("releases-of/team.a/", "strict")
+    assert (settings.cors_origin, settings.volume_kms_key_arn) == ("http://localhost:3000", key)
+    defaults = read_settings(GOOD)
+    assert (defaults.drops_prefix, defaults.trust, defaults.cors_origin) == ("models/", "trusted", None)
+    assert defaults.volume_kms_key_arn is None
 
 
 def test_a_missing_region_is_named() -> None:

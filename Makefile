@@ -43,7 +43,7 @@ package: setup ## Make the Lambda bundle and its template in build/package
 
 bench: setup ## Measure, each thing against a named peer
 	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "there are no benchmarks yet" >&2; exit 1; }
-	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python -m benchmarks.$$(basename $$each .py) || exit 1; done
+	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python -m benchmarks.$$(basename $$each .py) $$(test $$each = benchmarks/bundle.py && echo --install-sagemaker) || exit 1; done
 
 lock: ## Pin the newest versions that fit into requirements-dev.txt
 	@test -x $(BIN)/pip-compile || { echo "run: make setup" >&2; exit 1; }

@@ -1,17 +1,20 @@
 """Measures the bundle: size, cold import of each function, memory; beside a bare boto3 handler and `import sagemaker`.
 
-    python -m benchmarks.bundle [--sagemaker PYTHON]
+    python -m benchmarks.bundle [--sagemaker PYTHON | --install-sagemaker]
 
 Each figure is the best of several fresh processes that see only the bundle and, as in Lambda, boto3 beside it.
-PYTHON is an interpreter with the SageMaker SDK in it: it is too large (hundreds of MB) to be installed for a benchmark.
+PYTHON is an interpreter with the SageMaker SDK in it. --install-sagemaker, as `make bench` says, makes one in a virtual
+environment under build/, once: it is large (hundreds of MB), and nothing else of Tarmac needs it.
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import venv as builder
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +23,10 @@ from pathlib import Path
 from tarmac.stack.packaging import package
 
 TAKES = 7
+SAGEMAKER = "sagemaker==2.257.7"
+"""The newest of those whose `import sagemaker` imports the SDK; from 3 on it is a namespace that imports nothing."""
+SAGEMAKER_VENV = Path(__file__).parents[1] / "build" / SAGEMAKER.replace("==", "-")
+INSTALLING_MAX_S = 900
 IMPORT_APP = "import app\n"
 BARE_HANDLER = """
 import boto3
@@ -117,6 +124,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sagemaker", metavar="PYTHON", help="an interpreter that has the SageMaker SDK")
+    parser.add_argument("--install-sagemaker", action="store_true", help="make such an interpreter under build/")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tarmac-bench-") as scratch:
         made = package(Path(scratch) / "out")
@@ -133,17 +141,46 @@ def main() -> None:
         for name, program in FUNCTIONS.items():
             start = best([cold_start(unzipped, program) for _ in range(TAKES)])
             _print_row(name, start, f"{start.import_ms / bare.import_ms:.2f}x the bare handler")
-        print(f"{'import sagemaker':<36}{_sagemaker(chosen.sagemaker)}")
+        print(f"{'import sagemaker':<36}{_sagemaker(chosen.sagemaker, is_to_install=chosen.install_sagemaker)}")
 
 
-def _sagemaker(python: str | None) -> str:
+def install_sagemaker(venv: Path = SAGEMAKER_VENV) -> str:
+    """Make a virtual environment with the SageMaker SDK, or find the one that an earlier run made; return its Python.
+
+    Raises:
+        RuntimeError: It cannot be installed; the message is pip's last line.
+    """
+    python, done = venv / "bin" / "python", venv / "complete"
+    if done.exists():
+        return str(python)
+    shutil.rmtree(venv, ignore_errors=True)
+    print(f"installing {SAGEMAKER} under {venv} ...", flush=True)
+    builder.EnvBuilder(with_pip=True, symlinks=True).create(venv)
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
+    try:
+        ran = subprocess.run([*pip, SAGEMAKER], capture_output=True, text=True, check=False, timeout=INSTALLING_MAX_S)
+    except subprocess.TimeoutExpired as exc:
+        raise RuntimeError(f"pip was not done after {INSTALLING_MAX_S} s") from exc
+    if ran.returncode != 0:
+        said = [line for line in ran.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
+        raise RuntimeError(said[-1])
+    done.touch()
+    return str(python)
+
+
+def _sagemaker(python: str | None, *, is_to_install: bool) -> str:
+    if python is None and is_to_install:
+        try:
+            python = install_sagemaker()
+        except RuntimeError as exc:
+            return f"not measured: {SAGEMAKER} cannot be installed here ({exc})"
     try:
         starts = [
             _run(_MEASURE.format(paths=[], program=IMPORT_SAGEMAKER), [], python or sys.executable) for _ in range(3)
         ]
     except RuntimeError as exc:
         if "ModuleNotFoundError" in str(exc) and "'sagemaker'" in str(exc):
-            return "not installed here; name an interpreter that has it: --sagemaker PYTHON"
+            return "not installed here; --install-sagemaker, or an interpreter that has it: --sagemaker PYTHON"
         raise
     start = best(starts)
     return f"{start.import_ms:7.0f} ms {start.memory_mb:5.0f} MB"

@@ -92,12 +92,17 @@ def server(model_dir: Path) -> Iterator[tuple[int, psutil.Process, float]]:
             env={"PATH": os.environ["PATH"], "SM_MODEL_DIR": str(model_dir)},
         )
     try:
-        while b" 200 " not in asyncio.run(_once(port, b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")):
-            time.sleep(0.02)
+        wait_until_ready(port)
         yield port, psutil.Process(process.pid), time.perf_counter() - started
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def wait_until_ready(port: int) -> None:
+    """Poll /ping until it answers 200."""
+    while b" 200 " not in asyncio.run(_once(port, b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")):
+        time.sleep(0.02)
 
 
 async def _once(port: int, request: bytes) -> bytes:

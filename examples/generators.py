@@ -14,18 +14,18 @@ CHAT_TEMPLATE = (
 CONTEXT = 128
 
 
-def decoder(directory: Path) -> None:
-    """A GPT-2 that reads 128 tokens and never ends by itself."""
+def decoder(directory: Path, *, context: int = CONTEXT) -> None:
+    """A GPT-2 that reads so many tokens and never ends by itself."""
     import torch
     import transformers
 
     torch.manual_seed(0)
     words = tokenizer()
-    words.model_max_length = CONTEXT
+    words.model_max_length = context
     words.chat_template = CHAT_TEMPLATE
     config = transformers.GPT2Config(
         vocab_size=len(words),
-        n_positions=CONTEXT,
+        n_positions=context,
         n_embd=64,
         n_layer=2,
         n_head=4,

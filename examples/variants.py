@@ -4,30 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from examples import encoders, generators
-from examples.saving import save
-
-
-def vision(directory: Path) -> None:
-    """A ViT that tells three kinds of images of 32 x 32 pixels apart, at random."""
-    import torch
-    import transformers
-    from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
-
-    torch.manual_seed(0)
-    config = transformers.ViTConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        image_size=32,
-        patch_size=8,
-        id2label={0: "cat", 1: "dog", 2: "bird"},
-        label2id={"cat": 0, "dog": 1, "bird": 2},
-        initializer_range=0.3,
-    )
-    processor = ViTImageProcessorPil(size={"height": 32, "width": 32})
-    save(transformers.ViTForImageClassification(config), processor, directory)
+from examples import encoders, generators, senses
 
 
 def estimator(directory: Path) -> None:
@@ -67,7 +44,13 @@ VARIANTS: dict[str, Callable[[Path], None]] = {
     "sentence-encoder": encoders.sentence_encoder,
     "decoder": generators.decoder,
     "rewriter": generators.rewriter,
-    "vision": vision,
+    "vision": senses.vision,
+    "detector": senses.detector,
+    "captioner": senses.captioner,
+    "hearer": senses.hearer,
+    "speller": senses.speller,
+    "whisperer": senses.whisperer,
+    "table-reader": senses.table_reader,
     "estimator": estimator,
     "numbers": numbers,
 }

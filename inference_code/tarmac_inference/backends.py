@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .answers import encode
@@ -13,6 +13,8 @@ from .tasks import Job, Task
 
 Outcome = tuple[bytes, str] | BaseException
 """A body with its content type, or why there is none."""
+
+Emit = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,36 +26,77 @@ class Request:
         key: Requests of equal keys may share a batch; None shares with none.
         size: Items in it.
         accept: The caller's Accept header.
+        is_stream: Whether the caller wants the answer piece by piece.
+        is_long: Whether it is worth finding out that the caller has gone.
+        emit: Takes each piece of a stream, from any thread; False once the caller has gone.
     """
 
     work: Any
     key: Hashable
     size: int
     accept: str | None
+    is_stream: bool = False
+    is_long: bool = False
+    emit: Emit = field(default=lambda _piece: True, compare=False)
 
 
 class Backend(Protocol):
-    """Prepares requests on the event loop's thread, answers them on the inference thread."""
+    """Prepares requests on the event loop's thread, answers them on the inference thread.
+
+    One that answers None begins a request and goes on with it at every `step`, until that gives its outcome.
+    """
 
     batch_items: int
+
+    @property
+    def running_items(self) -> int:
+        """Items of requests that were begun and have no outcome yet."""
 
     def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
         """Parse one request. Raises CallerFault."""
 
-    def answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+    def answer(self, requests: Sequence[Request]) -> Sequence[Outcome | None]:
         """Answer requests of one key, together."""
+
+    def step(self) -> Sequence[tuple[Request, Outcome]]:
+        """Go on with what is running; give what has come to its end."""
+
+    def forget(self, request: Request) -> None:
+        """Drop a running request: nobody waits for it any more."""
+
+    def reset(self) -> None:
+        """Drop all running requests, also while another thread is stuck in a step of theirs."""
 
     def warm_up(self) -> None:
         """Answer one small request. Raises whatever the model raises."""
 
 
-class TaskBackend:
+class AtOnce:
+    """What a backend adds that answers every request in one go."""
+
+    @property
+    def running_items(self) -> int:
+        """Nothing runs on."""
+        return 0
+
+    def step(self) -> Sequence[tuple[Request, Outcome]]:
+        """Nothing runs on."""
+        return ()
+
+    def forget(self, request: Request) -> None:
+        """Nothing runs on."""
+
+    def reset(self) -> None:
+        """Nothing runs on."""
+
+
+class TaskBackend(AtOnce):
     """Batches requests of equal parameters."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         # A model that has loaded without torch is not made to wait for it.
-        self._no_gradients: Callable[[], AbstractContextManager[Any]] = (
+        self.no_gradients: Callable[[], AbstractContextManager[Any]] = (
             sys.modules["torch"].inference_mode if "torch" in sys.modules else nullcontext
         )
         self.batch_items = task.batch_items
@@ -65,25 +108,25 @@ class TaskBackend:
 
     def warm_up(self) -> None:
         """Answer the task's own sample. Raises whatever the model raises."""
-        with self._no_gradients():
+        with self.no_gradients():
             encode(self._task.run(self._task.sample()), None)
 
-    def answer(self, requests: Sequence[Request]) -> Sequence[Outcome]:
+    def answer(self, requests: Sequence[Request]) -> Sequence[Outcome | None]:
         """Answer all items of all requests in as few batches as they fit; one that fails fails alone."""
         jobs: list[Job] = [request.work for request in requests]
         try:
-            with self._no_gradients():
+            with self.no_gradients():
                 answers = self._answer_items([item for job in jobs for item in job.items], jobs[0].parameters)
         except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear, not the process's end
             if len(requests) == 1:
                 return [as_fault(error)]
             return [self.answer([request])[0] for request in requests]
-        outcomes: list[Outcome] = []
+        outcomes: list[Outcome | None] = []
         start = 0
         for request in requests:
             part = answers[start : start + request.size]
             start += request.size
-            outcomes.append(_attempt(lambda request=request, part=part: self._render(request, part)))  # type: ignore[misc]
+            outcomes.append(attempt(lambda request=request, part=part: self.render(request, part)))  # type: ignore[misc]
         return outcomes
 
     def _answer_items(self, items: Sequence[Any], parameters: Any) -> list[Any]:
@@ -92,11 +135,13 @@ class TaskBackend:
             answers.extend(self._task.answer(items[start : start + self.batch_items], parameters))
         return answers
 
-    def _render(self, request: Request, part: Sequence[Any]) -> tuple[bytes, str]:
+    def render(self, request: Request, part: Sequence[Any]) -> tuple[bytes, str]:
+        """Shape and encode the answers to a request's items."""
         return encode(self._task.render(request.work, part), request.accept)
 
 
-def _attempt(render: Callable[[], tuple[bytes, str]]) -> Outcome:
+def attempt(render: Callable[[], tuple[bytes, str]]) -> Outcome:
+    """Render an answer, or say why it cannot be."""
     try:
         return render()
     except Exception as error:  # noqa: BLE001  # see TaskBackend.answer

@@ -7,7 +7,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inferenc
 """
 
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from .answers import to_json
@@ -15,12 +15,11 @@ from .backends import Backend, as_fault
 from .events import log, places
 from .faults import CallerFault, Fault, Overloaded
 from .figures import Figures
+from .outflows import Disconnected, Receive, Send, or_gone, send_stream
 from .settings import Settings
 from .workers import Worker
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Reply = tuple[int, bytes, str]
 
 _JSON = "application/json"
@@ -28,10 +27,6 @@ _JSON = "application/json"
 
 class _BodyTooLarge(CallerFault):
     status = 413
-
-
-class _Disconnected(Exception):
-    """The caller went away before its body was whole."""
 
 
 class Doors:
@@ -47,9 +42,12 @@ class Doors:
         path, method = scope["path"], scope["method"]
         if path == "/invocations" and method == "POST":
             try:
-                reply = await self._invoke(scope, receive)
-            except _Disconnected:
+                answer = await self._invoke(scope, receive, send)
+            except Disconnected:
                 return
+            if answer is None:
+                return
+            reply = answer
         else:
             reply = self._look(path, method)
         await _send(send, reply)
@@ -66,7 +64,8 @@ class Doors:
             return _error(503, "the model is still loading" if self._worker.backend is None else "the model is stuck")
         return 200, b"{}", _JSON
 
-    async def _invoke(self, scope: Scope, receive: Receive) -> Reply:
+    async def _invoke(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
+        """Answer; None where the answer has been sent already, as a stream."""
         headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"accept")}
         started_s = time.perf_counter()
         fault: Fault | None = None
@@ -74,9 +73,14 @@ class Doors:
             body = await _read(receive, most=self._settings.max_body_bytes)
             started_s = time.perf_counter()
             request = self._backend().prepare(body, _text(headers.get(b"content-type")), _text(headers.get(b"accept")))
-            content, content_type = await self._worker.submit(request)
+            if request.is_stream:
+                fault = await send_stream(self._worker, request, receive, send)
+                self._record((fault.status if fault else 200, b"", ""), time.perf_counter() - started_s, fault)
+                return None
+            waiting = self._worker.submit(request)
+            content, content_type = await (or_gone(waiting, receive) if request.is_long else waiting)
             reply = (200, content, content_type)
-        except _Disconnected:
+        except Disconnected:
             raise
         except Exception as error:  # noqa: BLE001  # one request's fault is never the server's end
             fault = as_fault(error)
@@ -108,7 +112,7 @@ async def _read(receive: Receive, *, most: int) -> bytes:
     """Read the whole body. Raises when it is too large or its sender goes away."""
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise _Disconnected
+        raise Disconnected
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and len(body) <= most:
         return body
@@ -117,7 +121,7 @@ async def _read(receive: Receive, *, most: int) -> bytes:
     while message.get("more_body", False) and size <= most:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _Disconnected
+            raise Disconnected
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     if size > most:

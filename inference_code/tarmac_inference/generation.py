@@ -35,7 +35,7 @@ class TextGeneration(Task):
         self.model = model
         self.tokenizer = tokenizer
         self.context = text_length(tokenizer, model.config)
-        self._pad = next(
+        self.pad = next(
             (
                 one
                 for one in (tokenizer.pad_token_id, tokenizer.eos_token_id, model.config.eos_token_id)
@@ -73,7 +73,7 @@ class TextGeneration(Task):
 
     def answer(self, items: Sequence[Prompt], parameters: Parameters) -> list[list[str]]:
         """Continue each prompt: texts, one for each of its copies."""
-        budgets = [self._budget(prompt, parameters) for prompt in items]
+        budgets = [self.budget(prompt, parameters) for prompt in items]
         answers: list[list[str]] = [[] for _ in items]
         for budget in set(budgets):
             places = [place for place, one in enumerate(budgets) if one == budget]
@@ -118,7 +118,7 @@ class TextGeneration(Task):
             raise CallerFault("it is empty, and the model has no token to begin with", field=field)
         return Prompt(ids=ids, text=text, messages=messages)
 
-    def _budget(self, prompt: Prompt, parameters: Parameters) -> int:
+    def budget(self, prompt: Prompt, parameters: Parameters) -> int:
         """How many tokens may be added: no more than the model's context has room for."""
         wished = parameters.max_new_tokens or DEFAULT_NEW_TOKENS
         if parameters.max_new_tokens is None and parameters.max_length is not None:
@@ -130,20 +130,20 @@ class TextGeneration(Task):
 
         if parameters.seed is not None:
             torch.manual_seed(parameters.seed)
-        ids, mask = _left_padded([prompt.ids for prompt in prompts], self._pad)
+        ids, mask = _left_padded([prompt.ids for prompt in prompts], self.pad)
         output = generate(
             self.model,
             {"input_ids": ids, "attention_mask": mask},
-            {"max_new_tokens": budget, "pad_token_id": self._pad, **generate_options(parameters, self.tokenizer)},
+            {"max_new_tokens": budget, "pad_token_id": self.pad, **generate_options(parameters, self.tokenizer)},
         )
         added = output[:, ids.shape[1] :].tolist()
         copies = parameters.copies
         return [
-            [self._text(prompt, tokens, parameters.stops) for tokens in added[place * copies : (place + 1) * copies]]
+            [self.text(prompt, tokens, parameters.stops) for tokens in added[place * copies : (place + 1) * copies]]
             for place, prompt in enumerate(prompts)
         ]
 
-    def _text(self, prompt: Prompt, tokens: list[int], stops: Sequence[str]) -> str:
+    def text(self, prompt: Prompt, tokens: list[int], stops: Sequence[str]) -> str:
         """Decode what was added. With the prompt's end before it: some tokenizers drop a text's first space."""
         end = list(prompt.ids[-8:])
         before = self.tokenizer.decode(end, skip_special_tokens=True)

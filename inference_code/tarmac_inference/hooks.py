@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from . import answers, payloads
-from .backends import Outcome, Request, as_fault
+from .backends import AtOnce, Outcome, Request, as_fault
 from .contexts import ARGUMENTS, Context, takes_context
 from .faults import CallerFault, Fault, LoadError
 from .media import ANY, JSON, accepted, parse_media_type
@@ -50,7 +50,7 @@ def _import(path: Path) -> ModuleType:
     return module
 
 
-class HookBackend:
+class HookBackend(AtOnce):
     """Answers through a user's hooks, one request at a time: what a hook does with two at once, nobody knows."""
 
     batch_items = 1

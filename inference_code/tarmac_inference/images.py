@@ -1,7 +1,5 @@
 """image-classification: what an image shows. Called by `registry`."""
 
-import base64
-import binascii
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +8,11 @@ from typing import Any, Literal
 
 from .classification import default_function, scored
 from .faults import CallerFault
+from .files import file_bytes
 from .loading import load_image_processor, load_model
 from .parameters import bounded
 from .payloads import Payload
-from .tasks import Task, kind_of
+from .tasks import Task
 
 MAX_PIXELS = 50_000_000
 """A small file can unpack to an image that fills the memory."""
@@ -51,11 +50,7 @@ class ImageClassification(Task):
 
     def sample(self) -> Payload:
         """One grey square."""
-        from PIL import Image
-
-        buffer = io.BytesIO()
-        Image.new("RGB", (32, 32), "grey").save(buffer, "PNG")
-        return {"inputs": [buffer.getvalue()]}
+        return {"inputs": [grey_square()]}
 
     def answer(self, items: Sequence[Any], parameters: Parameters) -> list[list[dict[str, Any]]]:
         """Score labels for each image, best first."""
@@ -75,7 +70,7 @@ def as_image(value: Any, *, field: str) -> Any:
     import PIL
     from PIL import Image
 
-    data = _image_bytes(value, field=field)
+    data = file_bytes(value, kind="image", field=field)
     try:
         image = Image.open(io.BytesIO(data))
         if image.width * image.height > MAX_PIXELS:
@@ -87,17 +82,10 @@ def as_image(value: Any, *, field: str) -> Any:
         raise CallerFault(f"its image cannot be read ({error})", field=field) from None
 
 
-def _image_bytes(value: Any, *, field: str) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    if isinstance(value, dict) and "image" in value:
-        value = value["image"]
-    if not isinstance(value, str):
-        raise CallerFault(f"it must be an image in base64, not {kind_of(value)}", field=field)
-    if value.startswith(("http://", "https://")):
-        raise CallerFault("an address is not fetched; send the image itself, or its base64", field=field)
-    encoded = value.partition(",")[2] if value.startswith("data:") else value
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        raise CallerFault("it is not base64", field=field) from None
+def grey_square() -> bytes:
+    """A small image, for warm-ups."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), "grey").save(buffer, "PNG")
+    return buffer.getvalue()

@@ -100,3 +100,11 @@ def load_image_processor(model_dir: Path) -> Any:
 
     options = {"local_files_only": True, "trust_remote_code": is_trusted()}
     return AutoImageProcessor.from_pretrained(model_dir, **options)  # type: ignore[no-untyped-call]
+
+
+def load_feature_extractor(model_dir: Path) -> Any:
+    """Load what turns sound into what the model hears."""
+    from transformers import AutoFeatureExtractor
+
+    options = {"local_files_only": True, "trust_remote_code": is_trusted()}
+    return AutoFeatureExtractor.from_pretrained(model_dir, **options)  # type: ignore[no-untyped-call]

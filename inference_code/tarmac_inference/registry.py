@@ -24,6 +24,11 @@ LOADERS: dict[str, str] = {
     "summarization": "rewriting:Rewriting",
     "translation": "rewriting:Rewriting",
     "image-classification": "images:ImageClassification",
+    "object-detection": "detection:ObjectDetection",
+    "image-to-text": "captions:ImageToText",
+    "automatic-speech-recognition": "speech:SpeechRecognition",
+    "audio-classification": "listening:AudioClassification",
+    "table-question-answering": "tables:TableQuestionAnswering",
     "sklearn": "pickles:Estimator",
 }
 """Task to module:class. Only the module of the task at hand is imported."""
@@ -36,12 +41,23 @@ ALIASES = {
     "sentence-embeddings": "feature-extraction",
     "reranking": "text-ranking",
     "text-reranking": "text-ranking",
+    "image-captioning": "image-to-text",
+    "asr": "automatic-speech-recognition",
     "chat": "text-generation",
     "conversational": "text-generation",
 }
 
 SUFFIXES = (
     ("TapasForQuestionAnswering", "table-question-answering"),
+    ("GitForCausalLM", "image-to-text"),
+    ("VisionEncoderDecoderModel", "image-to-text"),
+    ("BlipForConditionalGeneration", "image-to-text"),
+    ("WhisperForConditionalGeneration", "automatic-speech-recognition"),
+    ("Speech2TextForConditionalGeneration", "automatic-speech-recognition"),
+    ("SpeechEncoderDecoderModel", "automatic-speech-recognition"),
+    ("ForCTC", "automatic-speech-recognition"),
+    ("ForAudioClassification", "audio-classification"),
+    ("ForObjectDetection", "object-detection"),
     ("ForQuestionAnswering", "question-answering"),
     ("ForTokenClassification", "token-classification"),
     ("ForSequenceClassification", "text-classification"),
@@ -68,6 +84,9 @@ TEXT_REWRITERS = (
     "ProphetNet",
 )
 """Whose ForConditionalGeneration turns text into text; those of other models read images or sound."""
+
+LISTENERS = ("Data2VecAudio", "Hubert", "SEW", "SEWD", "UniSpeech", "UniSpeechSat", "Wav2Vec2", "WavLM")
+"""Whose ForSequenceClassification hears sound; those of other models read text."""
 
 TEXT_ENCODERS = (
     "Albert", "Bert", "Camembert", "Deberta", "DebertaV2", "DistilBert", "Electra", "MPNet", "ModernBert", "NomicBert",
@@ -114,6 +133,8 @@ def _task_of_config(model_dir: Path) -> str:
 def _task_of(architecture: str) -> str | None:
     if architecture.removesuffix("ForConditionalGeneration") in TEXT_REWRITERS:
         return "text2text-generation"
+    if architecture.removesuffix("ForSequenceClassification") in LISTENERS:
+        return "audio-classification"
     for suffix, task in SUFFIXES:
         if architecture.endswith(suffix):
             return task

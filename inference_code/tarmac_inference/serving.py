@@ -19,9 +19,11 @@ import uvicorn
 from .backends import Backend, TaskBackend, first_line
 from .doors import Doors
 from .events import log
-from .faults import LoadError
+from .faults import Fault, LoadError
 from .figures import Figures
 from .settings import Settings
+from .smoke import read_smokes
+from .smoke import run as run_smokes
 from .tasks import Task
 from .workers import Worker
 
@@ -54,7 +56,34 @@ def load(settings: Settings) -> Backend:
 
     task = load_task(settings.model_dir)
     _set_threads(task, settings.threads)
-    return TaskBackend(task)
+    return backend_of(task)
+
+
+def load_and_try(settings: Settings) -> Backend:
+    """Load the model, and have it pass its smoke test: its task's own sample, and what code/smoke.json asks.
+
+    Raises:
+        LoadError: It did not.
+    """
+    smokes = read_smokes(settings.model_dir)
+    backend = load(settings)
+    try:
+        backend.warm_up()
+    except Fault as fault:
+        raise LoadError(f"the smoke test failed: on its task's own sample {fault}") from fault
+    run_smokes(backend, smokes)
+    return backend
+
+
+def backend_of(task: Task) -> Backend:
+    """Texts are written a token at a time, everything else is answered in one go."""
+    if task.name != "text-generation":
+        return TaskBackend(task)
+    from .continuous import GenerationBackend
+    from .generation import TextGeneration
+
+    assert isinstance(task, TextGeneration)  # noqa: S101  # the only one of that name
+    return GenerationBackend(task)
 
 
 def _set_threads(task: Task, wished: int | None) -> None:
@@ -99,7 +128,7 @@ async def serve(listener: socket.socket, settings: Settings) -> BaseException | 
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-    worker.start(lambda: load(settings), loaded)
+    worker.start(lambda: load_and_try(settings), loaded)
     watcher = asyncio.create_task(worker.watch())
     await server.serve(sockets=[listener])
     watcher.cancel()

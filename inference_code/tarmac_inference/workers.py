@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .backends import Backend, Outcome, Request, as_fault
-from .faults import Overloaded, TimedOut
+from .faults import Fault, Overloaded, TimedOut
 
 Waiting = tuple[Request, "asyncio.Future[tuple[bytes, str]]"]
 
@@ -29,6 +29,8 @@ class Worker:
         self._on_batch = on_batch
         self._queue: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
         self._batch: Sequence[Waiting] = ()
+        self._running: dict[int, Waiting] = {}
+        self._step_items: list[int] = []
         self._batch_started_s = 0.0
         self._thread: threading.Thread | None = None
 
@@ -66,6 +68,9 @@ class Worker:
             await asyncio.sleep(min(1.0, self._timeout_s / 4))
             if self._is_late():
                 batch, self._batch = self._batch, ()
+                self._running = {}
+                if self.backend is not None:
+                    self.backend.reset()
                 outcome = TimedOut(f"the model did not answer within {self._timeout_s:g} s")
                 self._deliver([(future, outcome) for _, future in batch])
                 self._thread = threading.Thread(target=self._run, daemon=True, name="inference")
@@ -76,9 +81,7 @@ class Worker:
 
     def _load_and_run(self, load: Callable[[], Backend], on_loaded: Callable[[], None]) -> None:
         try:
-            backend = load()
-            backend.warm_up()
-            self.backend = backend
+            self.backend = load()
         except BaseException as error:  # noqa: BLE001  # also SystemExit from user code: the main thread must hear it
             self.failure = error
         self._loop.call_soon_threadsafe(on_loaded)
@@ -90,12 +93,17 @@ class Worker:
         while self._thread is me:
             for batch in self._next_batches():
                 self._answer(batch)
+            if self._running and self._thread is me:
+                self._advance()
 
     def _next_batches(self) -> Sequence[Sequence[Waiting]]:
-        """Wait for one request, take all that wait by then, and sort them into batches of one key."""
+        """Take all requests that wait by now, and sort them into batches of one key.
+
+        Waits for the first, unless something is running; leaves them where they are while that leaves no room.
+        """
         assert self.backend is not None  # noqa: S101  # _run begins after loading
-        taken = [self._queue.get()]
-        size = taken[0][0].size
+        taken = [] if self._running else [self._queue.get()]
+        size = self.backend.running_items + sum(request.size for request, _ in taken)
         while size < self.backend.batch_items:
             try:
                 one = self._queue.get_nowait()
@@ -112,21 +120,59 @@ class Worker:
 
     def _answer(self, batch: Sequence[Waiting]) -> None:
         assert self.backend is not None  # noqa: S101  # _run begins after loading
+        # A batch that keeps the model too long keeps it from what is running, too.
+        guarded = self._guard([*batch, *self._running.values()])
+        outcomes: Sequence[Outcome | None]
+        try:
+            outcomes = self.backend.answer([request for request, _ in batch])
+        except BaseException as error:  # noqa: BLE001  # a SystemExit in user code must not end the thread
+            outcomes = [_as_any_fault(error)] * len(batch)
+        if self._batch is not guarded:
+            return
+        self._batch = ()
+        results = []
+        for (request, future), outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                self._running[id(request)] = (request, future)
+            else:
+                results.append((future, outcome))
+        if results:
+            self._loop.call_soon_threadsafe(self._finish, results, [sum(request.size for request, _ in batch)])
+
+    def _advance(self) -> None:
+        """Let the backend go on with what is running, one step."""
+        assert self.backend is not None  # noqa: S101  # _run begins after loading
+        for request, future in list(self._running.values()):
+            if future.cancelled():
+                self.backend.forget(request)
+                del self._running[id(request)]
+        guarded = self._guard(list(self._running.values()))
+        finished: Sequence[tuple[Request, Outcome]]
+        try:
+            finished = self.backend.step()
+        except BaseException as error:  # noqa: BLE001  # as above
+            finished = [(request, _as_any_fault(error)) for request, _ in guarded]
+            self.backend.reset()
+        if self._batch is not guarded:
+            return
+        self._batch = ()
+        self._step_items.append(self.backend.running_items + len(finished))
+        results = [
+            (waiting[1], outcome) for request, outcome in finished if (waiting := self._running.pop(id(request), None))
+        ]
+        if results or not self._running:
+            steps, self._step_items = self._step_items, []
+            self._loop.call_soon_threadsafe(self._finish, results, steps)
+
+    def _guard(self, batch: list[Waiting]) -> list[Waiting]:
+        """Put requests under the eye of `watch`."""
         self._batch_started_s = time.monotonic()
         self._batch = batch
-        requests = [request for request, _ in batch]
-        try:
-            outcomes = self.backend.answer(requests)
-        except BaseException as error:  # noqa: BLE001  # a SystemExit in user code must not end the thread
-            fault = as_fault(error if isinstance(error, Exception) else RuntimeError(repr(error)))
-            outcomes = [fault] * len(batch)
-        if self._batch is batch:
-            self._batch = ()
-            results = [(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)]
-            self._loop.call_soon_threadsafe(self._finish, results, sum(request.size for request in requests))
+        return batch
 
-    def _finish(self, results: Sequence[tuple["asyncio.Future[Any]", Outcome]], items: int) -> None:
-        self._on_batch(items)
+    def _finish(self, results: Sequence[tuple["asyncio.Future[Any]", Outcome]], batches: Sequence[int]) -> None:
+        for items in batches:
+            self._on_batch(items)
         self._deliver(results)
 
     def _deliver(self, results: Sequence[tuple["asyncio.Future[Any]", Outcome]]) -> None:
@@ -137,3 +183,7 @@ class Worker:
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome)
+
+
+def _as_any_fault(error: BaseException) -> Fault:
+    return as_fault(error if isinstance(error, Exception) else RuntimeError(repr(error)))

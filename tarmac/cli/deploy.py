@@ -16,7 +16,7 @@ from tarmac.stack.accounts import Account, open_account
 from tarmac.stack.artifacts import Artifacts, default_bucket
 from tarmac.stack.deployment import ChangeSet, carry_out, discard, propose, settle
 from tarmac.stack.embedding import complete, fit, refuse_update
-from tarmac.stack.packaging import Package
+from tarmac.stack.packaging import Package, published_for
 from tarmac.stack.packaging import package as make_package
 from tarmac.stack.stacks import Stack, StackEvent, StackState
 from tarmac.stack.stages import Stage
@@ -92,6 +92,8 @@ def bring(
         artifacts.prepare()
         key = artifacts.put_bundle(made.bundle)
         template = made.translated(bucket=artifacts.bucket, key=key, region=account.region)
+        before = state.parameters if state is not None else {}
+        template = published_for(template, parameters.get("CorsOrigin", before.get("CorsOrigin", "")))
         if account.is_embedded:
             fitted = fit(template)
             template = fitted.template

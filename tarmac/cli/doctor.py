@@ -8,47 +8,27 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from pathlib import Path
 
 import click
-from rich.text import Text
 
 from chalicelib.errors import TarmacError
 from chalicelib.names import DROPS_PREFIX, model_of_drop_key
 from tarmac.cli.engine import Engine, aws_refusals, find_address
+from tarmac.cli.findings import show_findings
 from tarmac.cli.options import json_option, state_option
-from tarmac.cli.screen import is_json, out, print_json, table
 from tarmac.cli.stage_doctor import examine_stage
 from tarmac.cli.stage_options import account_options, as_stage
 from tarmac.local.state_dir import StateDir
 from tarmac.stack.accounts import open_account
+from tarmac.stack.findings import Finding, Health
 from tarmac.stack.stages import Stage
 
 DEPENDENCIES = ("boto3", "chalice", "moto", "httpx", "psutil", "uvicorn", "starlette", "torch", "transformers")
 FREE_BYTES_WANTED = 2_000_000_000
 CLOCK_SKEW_MAX_S = 5.0
 HOSTILE = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CONFIG_FILE")
-
-
-class Health(StrEnum):
-    """How one finding is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    health: Health
-    message: str
-    fix: str | None = None
 
 
 @click.command()
@@ -64,18 +44,7 @@ def doctor(*, state: Path, stage: Stage | None, profile: str | None, region: str
         return
     if redrive:
         raise click.UsageError("--redrive needs --stage")
-    findings = [finding for examine in (_machine, _state, _engine, _environment) for finding in examine(state)]
-    if is_json():
-        print_json({"findings": [asdict(finding) for finding in findings]})
-    else:
-        styles = {Health.OK: "green", Health.WARNING: "yellow", Health.ERROR: "red"}
-        rows = [
-            (Text(f.health, style=styles[f.health]), f.name, f.message + (f"\nfix: {f.fix}" if f.fix else ""))
-            for f in findings
-        ]
-        out().print(table(("", "", ""), rows))
-    if any(finding.health is Health.ERROR for finding in findings):
-        raise click.exceptions.Exit(1)
+    show_findings([finding for examine in (_machine, _state, _engine, _environment) for finding in examine(state)])
 
 
 def _machine(state: Path) -> Iterator[Finding]:

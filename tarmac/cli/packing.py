@@ -14,7 +14,17 @@ import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.text import Text
 
-from chalicelib.names import ModelName, archive_key, name_problem, release_id, suggest_name, toml_key
+from chalicelib.names import (
+    ModelName,
+    archive_key,
+    code_digest,
+    code_path_of,
+    code_prefix,
+    name_problem,
+    release_id,
+    suggest_name,
+    toml_key,
+)
 from chalicelib.reports import Report
 from tarmac.cli.engine import CommandFailed, Engine, aws_refusals
 from tarmac.cli.options import engine_option, json_option, wait_options
@@ -183,7 +193,14 @@ def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[st
                 push.give_up()
     except NotPackable as exc:
         raise CommandFailed(str(exc), code="not_packable") from exc
-    return release_id(sent.etag, _etag(s3, bucket, toml_key(name))), sent.size_bytes
+    code = code_digest(_code_etags(s3, bucket, name))
+    return release_id(sent.etag, _etag(s3, bucket, toml_key(name)), code), sent.size_bytes
+
+
+def _code_etags(s3: Any, bucket: str, name: str) -> dict[str, str]:
+    listed = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=code_prefix(name))
+    rows = [(code_path_of(raw["Key"]), raw["ETag"].strip('"')) for page in listed for raw in page.get("Contents", ())]
+    return {path: etag for path, etag in rows if path is not None}
 
 
 def inspect_directory(directory: Path, toml: Path | None, *, name: str) -> Report:

@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
 
@@ -21,6 +21,17 @@ class Reply:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+
+
+@dataclass(frozen=True)
+class PartialReply:
+    """An answer whose body is still being made."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    blocks: Iterator[bytes]
+    """Each as soon as it is there. Raises ServerGone, ReplyTooSlow."""
 
 
 class ServerGone(Exception):
@@ -53,11 +64,35 @@ class Connections:
         with self._taken(timeout_s) as connection:
             connection.request("POST", path, body=body, headers=dict(headers))
             response = connection.getresponse()
-            content = _read(connection, response, deadline=deadline, max_bytes=max_bytes)
+            content = b"".join(_blocks(connection, response, deadline=deadline, max_bytes=max_bytes))
             will_close = response.will_close
             reply = Reply(response.status, {name.lower(): value for name, value in response.getheaders()}, content)
             self._give_back(connection, is_usable=not will_close)
             return reply
+
+    @contextmanager
+    def open(self, path: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float) -> Iterator[PartialReply]:
+        """Send one request and hold its answer while it is being read. On a connection of its own, closed at the end.
+
+        Raises:
+            ServerGone, ReplyTooSlow: Before the answer's headers were whole; later ones come out of its blocks.
+        """
+        deadline = time.monotonic() + timeout_s
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
+        try:
+            with _named_faults(timeout_s):
+                connection.request("POST", path, body=body, headers=dict(headers))
+                response = connection.getresponse()
+
+            def blocks() -> Iterator[bytes]:
+                with _named_faults(timeout_s):
+                    yield from _blocks(connection, response, deadline=deadline)
+
+            names = {name.lower(): value for name, value in response.getheaders()}
+            with closing(response):
+                yield PartialReply(response.status, names, blocks())
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close those that wait."""
@@ -70,13 +105,8 @@ class Connections:
     def _taken(self, timeout_s: float) -> Iterator[HTTPConnection]:
         connection = self._take(timeout_s)
         try:
-            yield connection
-        except TimeoutError as exc:
-            connection.close()
-            raise ReplyTooSlow(f"no answer within {timeout_s:g} s") from exc
-        except (OSError, HTTPException) as exc:
-            connection.close()
-            raise ServerGone(str(exc) or type(exc).__name__) from exc
+            with _named_faults(timeout_s):
+                yield connection
         except BaseException:
             connection.close()
             raise
@@ -102,14 +132,25 @@ class Connections:
         connection.close()
 
 
+@contextmanager
+def _named_faults(timeout_s: float) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as exc:
+        raise ReplyTooSlow(f"no answer within {timeout_s:g} s") from exc
+    except (OSError, HTTPException) as exc:
+        raise ServerGone(str(exc) or type(exc).__name__) from exc
+
+
 def _is_readable(sock: socket.socket) -> bool:
     poll = select.poll()  # not select(), which cannot take a file descriptor over 1023
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
 
 
-def _read(connection: HTTPConnection, response: HTTPResponse, *, deadline: float, max_bytes: int) -> bytes:
-    blocks: list[bytes] = []
+def _blocks(
+    connection: HTTPConnection, response: HTTPResponse, *, deadline: float, max_bytes: int | None = None
+) -> Iterator[bytes]:
     size = 0
     # Python 3.11's own read1 forgets to count what it gives of a body whose length is known.
     left = None if response.chunked else response.length
@@ -121,13 +162,12 @@ def _read(connection: HTTPConnection, response: HTTPResponse, *, deadline: float
             if left:
                 raise IncompleteRead(b"", left)
             break
-        blocks.append(block)
         size += len(block)
         left = None if left is None else left - len(block)
-        if size > max_bytes:
+        if max_bytes is not None and size > max_bytes:
             raise ReplyTooLarge(f"the answer is larger than {max_bytes} bytes")
+        yield block
     response.close()
-    return b"".join(blocks)
 
 
 def _left_s(deadline: float) -> float:

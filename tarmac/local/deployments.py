@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tarmac.local.announcements import EventSink
+from tarmac.local.environments import Environments
 from tarmac.local.journal import Journal
 from tarmac.local.meters import MetricSink
 from tarmac.local.sagemaker_records import EndpointRecord, Serving
@@ -43,6 +44,7 @@ class Deployer:
     serve_path: Path
     journal: Journal
     outlets: Outlets
+    environments: Environments
     ping_timeout_s: float
 
     def make_server(self, endpoint: EndpointRecord, serving: Serving, *, owner: Owner) -> ModelServer:
@@ -59,6 +61,7 @@ class Deployer:
             is_isolated=serving.is_isolated,
             serve_path=self.serve_path,
             endpoint_dir=directory,
+            environments=self.environments,
             ping_timeout_s=asked_timeout_s or self.ping_timeout_s,
         )
         group, stream = log_group(endpoint.name), f"{serving.variant_name}/i-{uuid.uuid4().hex[:17]}"

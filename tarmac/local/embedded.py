@@ -83,16 +83,13 @@ class EmbeddedAws:
 
     def _start(self) -> None:
         # Here and not above: moto takes a third of a second, which `tarmac --help` need not wait for.
-        from moto.sagemaker import models as sagemaker_models
-        from moto.sagemaker import urls as sagemaker_urls
-
         from tarmac.local import logs, metrics, s3_backend, s3_events, sagemaker_responses
         from tarmac.local.deployments import Outlets
         from tarmac.local.objects import ObjectStore
         from tarmac.local.runtime import RuntimeRoute
         from tarmac.local.s3_door import S3Door
         from tarmac.local.sagemaker import SageMakerEngine
-        from tarmac.local.swaps import forget_everything, swap
+        from tarmac.local.swaps import forget_everything
 
         forget_everything(self._stack, account=self._account)
         self._state.mkdir(parents=True, exist_ok=True)
@@ -116,9 +113,7 @@ class EmbeddedAws:
             region=self._region,
             **self._engine_options,
         )
-        swap(self._stack, sagemaker_models.sagemaker_backends, "backend", sagemaker_models.SageMakerModelBackend)
-        swap(self._stack, sagemaker_urls, "url_paths", dict(sagemaker_urls.url_paths))
-        sagemaker_responses.install(engine)
+        sagemaker_responses.install(self._stack, engine)
         # S3 first: a bucket may be called `endpoints`.
         routes: list[Route] = [S3Door(s3), RuntimeRoute(engine)]
         if self._functions is not None:

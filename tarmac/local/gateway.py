@@ -18,6 +18,8 @@ from chalice.app import Chalice, ChaliceAuthorizer
 from chalice.local import LambdaContext, LocalGatewayAuthorizer, LocalGatewayException
 
 from chalicelib.errors import MethodNotAllowed, RouteNotFound, TarmacError, TokenMissing, TokenWrong
+from chalicelib.responses import cors_headers
+from chalicelib.settings import read_cors_origin
 
 LAMBDA_TIMEOUT_S = 29
 """API Gateway waits no longer. Source: API Gateway's quotas, REST API integration time-out."""
@@ -49,9 +51,10 @@ def error_answer(error: TarmacError, *, request_id: str, extra_headers: tuple[tu
     raw: dict[str, str] = {"code": error.code, "message": error.message}
     if error.fix is not None:
         raw["fix"] = error.fix
+    cors = cors_headers(read_cors_origin()).items()
     return HttpAnswer(
         status=error.status,
-        headers=(("Content-Type", "application/json"), ("x-amzn-RequestId", request_id), *extra_headers),
+        headers=(("Content-Type", "application/json"), ("x-amzn-RequestId", request_id), *extra_headers, *cors),
         body=json.dumps({"error": raw}).encode(),
     )
 
@@ -99,7 +102,7 @@ class Gateway:
         methods = dict.fromkeys(self._app.routes[route])
         if "GET" in methods:
             methods["HEAD"] = None
-        allow = ("Allow", ", ".join([*methods, "OPTIONS"]))
+        allow = ("Allow", ", ".join(dict.fromkeys([*methods, "OPTIONS"])))
         if request.method == "OPTIONS" and "OPTIONS" not in methods:
             return HttpAnswer(204, (allow, ("x-amzn-RequestId", request_id)), b"", route, path_parameters)
         if request.method not in methods:

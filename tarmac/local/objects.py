@@ -112,6 +112,10 @@ class FileSlice:
         """All of it, in memory: for what is known to be small."""
         return b"".join(self)
 
+    def decode(self, encoding: str = "utf-8") -> str:
+        """All of it as text: CloudFormation reads its templates so."""
+        return self.read().decode(encoding)
+
     def send_to(self, connection: socket.socket) -> None:
         """Send it, without reading it into this process."""
         send_file_part(connection, self._opened.descriptor, offset=self.start, count=len(self))

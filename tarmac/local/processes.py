@@ -44,6 +44,8 @@ class Launch:
     environment: Mapping[str, str]
     log_path: Path
     is_isolated: bool
+    python: Path = Path(sys.executable)
+    """What runs it: that of the release's own environment, where it has one."""
 
 
 class ServerProcess:
@@ -88,7 +90,7 @@ class ServerProcess:
     def _command(self, leash_fd: int, listener_fd: int) -> list[str]:
         network = "isolated" if self._launch.is_isolated else "open"
         serve = [str(self._launch.serve_path), "--fd", str(listener_fd)]
-        return [sys.executable, str(CHILD_PATH), str(leash_fd), network, *serve]
+        return [str(self._launch.python), str(CHILD_PATH), str(leash_fd), network, *serve]
 
     def _remember(self) -> None:
         with suppress(psutil.Error):

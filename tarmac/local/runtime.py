@@ -1,15 +1,17 @@
-"""sagemaker-runtime on a laptop: InvokeEndpoint, forwarded to the model server. A route of the AWS port's server."""
+"""sagemaker-runtime on a laptop: InvokeEndpoint, whole or as a stream. A route of the AWS port's server."""
 
 import json
 import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from tarmac.local.connections import Reply, ReplyTooLarge, ReplyTooSlow, ServerGone
+from tarmac.local.event_frames import CONTENT_TYPE
+from tarmac.local.response_streams import ResponseStream
 from tarmac.local.sagemaker import EndpointMissing, SageMakerEngine, Target
 from tarmac.local.sagemaker_records import ACCOUNT
 
@@ -43,6 +45,11 @@ class RuntimeRoute:
             return None
         if match[2] == "invocations":
             status, headers, content = self._invoke_or_refuse(match[1], environ)
+        elif match[2] == "invocations-response-stream":
+            try:
+                return self._stream(match[1], environ, start_response)
+            except _Refusal as refusal:
+                status, headers, content = refusal.answer()
         else:
             status, headers, content = _Refusal(501, "NotImplemented", f"{match[2]} is not made here").answer()
         headers += [("Content-Length", str(len(content))), ("x-amzn-RequestId", str(uuid.uuid4()))]
@@ -57,21 +64,48 @@ class RuntimeRoute:
 
     def _invoke(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
         body = _read_body(environ)
-        try:
-            with self._engine.target(name) as target:
-                reply = self._ask(name, target, body, _forwarded(environ))
-        except EndpointMissing:
-            message = f"Endpoint {name} of account {ACCOUNT} not found."
-            raise _Refusal(400, "ValidationError", message) from None
-        except ServerGone as exc:
-            message = f"The model server of endpoint {name} does not answer and is being started again: {exc}"
-            raise _Refusal(503, "ServiceUnavailable", message) from exc
+        with _said_plainly(name), self._engine.target(name) as target:
+            reply = self._ask(name, target, body, _forwarded(environ))
         headers = [("x-Amzn-Invoked-Production-Variant", target.variant_name)]
         if "content-type" in reply.headers:
             headers.append(("Content-Type", reply.headers["content-type"]))
         if attributes := reply.headers.get(_CUSTOM_ATTRIBUTES.lower()):
             headers.append((_CUSTOM_ATTRIBUTES, attributes))
         return f"{reply.status} OK", headers, reply.body
+
+    def _stream(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = _read_body(environ)
+        with ExitStack() as held:
+            with _said_plainly(name):
+                target = held.enter_context(self._engine.target(name))
+                dimensions = {"EndpointName": name, "VariantName": target.variant_name}
+                self._record("Invocations", dimensions, 1)
+                started_at = time.monotonic()
+                answer = target.connections.open("/invocations", body, _forwarded(environ), timeout_s=self._timeout_s)
+                try:
+                    reply = held.enter_context(answer)
+                except ReplyTooSlow as exc:
+                    raise _too_slow(exc, target) from exc
+
+            def count(*, is_whole: bool) -> None:
+                self._record("ModelLatency", dimensions, (time.monotonic() - started_at) * 1e6)
+                self._record("Invocation4XXErrors", dimensions, int(400 <= reply.status < 500))
+                self._record("Invocation5XXErrors", dimensions, int(reply.status >= 500 or not is_whole))
+
+            if not 200 <= reply.status < 300:
+                count(is_whole=True)
+                raise _model_error(reply.status, b"".join(reply.blocks).decode("utf-8", "replace"), target)
+            self._record("FirstChunkLatency", dimensions, (time.monotonic() - started_at) * 1e6)
+            headers = [
+                ("Content-Type", CONTENT_TYPE),
+                ("x-Amzn-Invoked-Production-Variant", target.variant_name),
+                ("x-amzn-RequestId", str(uuid.uuid4())),
+                ("X-Amzn-SageMaker-Content-Type", reply.headers.get("content-type", "application/octet-stream")),
+            ]
+            if attributes := reply.headers.get(_CUSTOM_ATTRIBUTES.lower()):
+                headers.append((_CUSTOM_ATTRIBUTES, attributes))
+            start_response("200 OK", headers)
+            return ResponseStream(held.pop_all(), reply, on_end=lambda is_whole: count(is_whole=is_whole))
 
     def _ask(self, name: str, target: Target, body: bytes, headers: Mapping[str, str]) -> Reply:
         dimensions = {"EndpointName": name, "VariantName": target.variant_name}
@@ -85,9 +119,7 @@ class RuntimeRoute:
             )
             status = reply.status
         except ReplyTooSlow as exc:
-            # SageMaker gives this one the status 0, and these first words are those that its clients look for.
-            words = f"Your invocation timed out while waiting for a response from container primary: {exc}."
-            raise _model_error(0, words, target) from exc
+            raise _too_slow(exc, target) from exc
         except ReplyTooLarge as exc:
             raise _model_error(0, f"{exc}.", target) from exc
         finally:
@@ -118,6 +150,25 @@ class _Refusal(Exception):
         """Status line, headers, body."""
         headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", self._code)]
         return f"{self._status} {self._code}", headers, json.dumps(self._body).encode()
+
+
+def _too_slow(error: ReplyTooSlow, target: Target) -> _Refusal:
+    # SageMaker gives this one the status 0, and these first words are those that its clients look for.
+    words = f"Your invocation timed out while waiting for a response from container primary: {error}."
+    return _model_error(0, words, target)
+
+
+@contextmanager
+def _said_plainly(name: str) -> Iterator[None]:
+    """Say in SageMaker's words why an endpoint cannot be asked."""
+    try:
+        yield
+    except EndpointMissing:
+        message = f"Endpoint {name} of account {ACCOUNT} not found."
+        raise _Refusal(400, "ValidationError", message) from None
+    except ServerGone as exc:
+        message = f"The model server of endpoint {name} does not answer and is being started again: {exc}"
+        raise _Refusal(503, "ServiceUnavailable", message) from exc
 
 
 def _model_error(status: int, words: str, target: Target) -> _Refusal:
@@ -169,7 +220,8 @@ def _drain(stream: Any, size: int) -> None:
 def _forwarded(environ: Environ) -> dict[str, str]:
     headers = {
         "Content-Type": environ.get("CONTENT_TYPE"),
-        "Accept": environ.get("HTTP_ACCEPT"),
+        # A stream's own Accept says which framing the client reads; what it wants of the model is in a header apart.
+        "Accept": environ.get("HTTP_X_AMZN_SAGEMAKER_ACCEPT") or environ.get("HTTP_ACCEPT"),
         _CUSTOM_ATTRIBUTES: environ.get("HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES"),
     }
     return {name: value for name, value in headers.items() if value}

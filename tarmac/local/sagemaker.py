@@ -15,6 +15,7 @@ from moto.sagemaker.exceptions import AWSValidationException
 from tarmac.local.announcements import Announcer
 from tarmac.local.connections import Connections
 from tarmac.local.deployments import Deployer, Outlets, log_group
+from tarmac.local.environments import Environments
 from tarmac.local.journal import Journal
 from tarmac.local.meters import CpuMeter
 from tarmac.local.processes import end_orphans
@@ -65,7 +66,7 @@ class SageMakerEngine:
 
         Args:
             journal: Where records are kept.
-            servers_dir: A directory of its own for the servers' files and logs.
+            servers_dir: A directory of its own for the servers' files and logs; `environments` is made beside it.
             serve_path: The script that serves a model: `serve.py --fd N`.
             outlets: What the engine uses of the rest of the embedded AWS.
             region: The region in every ARN.
@@ -75,7 +76,8 @@ class SageMakerEngine:
         self.catalogue = Catalogue(journal, region)
         self.outlets = outlets
         self._journal = journal
-        self._deployer = Deployer(servers_dir, serve_path, journal, outlets, ping_timeout_s)
+        environments = Environments(servers_dir.parent / "environments")
+        self._deployer = Deployer(servers_dir, serve_path, journal, outlets, environments, ping_timeout_s)
         self._lock = self.catalogue.lock
         self._active: dict[str, ModelServer] = {}
         self._incoming: dict[str, ModelServer] = {}

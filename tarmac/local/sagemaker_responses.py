@@ -3,6 +3,7 @@
 Put in moto's place by `install`. Each answer that differs from moto's has a test in test_moto_gaps_sagemaker.py.
 """
 
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import moto.sagemaker.models as moto_models
@@ -15,6 +16,7 @@ from tarmac.local.sagemaker import SageMakerEngine
 from tarmac.local.sagemaker_constraints import check
 from tarmac.local.sagemaker_listings import page_of
 from tarmac.local.sagemaker_records import ACCOUNT, RawTags, Resource
+from tarmac.local.swaps import swap, swap_urls
 
 
 class EngineBackend(moto_models.SageMakerModelBackend):
@@ -155,8 +157,8 @@ class EngineResponse(moto_responses.SageMakerResponse):
             return ActionResult({key: [record.summary() for record in page], "NextToken": token})
 
 
-def install(engine: SageMakerEngine) -> None:
-    """Put *engine* behind moto's SageMaker, for every server made from now on in this process."""
+def install(stack: ExitStack, engine: SageMakerEngine) -> None:
+    """Put *engine* behind moto's SageMaker until *stack* closes, for every server made from now on in this process."""
 
     # moto finds a service's addresses through the module that a backend's class says it is from.
     class Backend(EngineBackend):
@@ -167,5 +169,6 @@ def install(engine: SageMakerEngine) -> None:
 
     Backend.engine = Response.engine = engine
     moto_models.sagemaker_backends.clear()
-    moto_models.sagemaker_backends.backend = Backend
-    moto_urls.url_paths.update(dict.fromkeys(moto_urls.url_paths, Response.dispatch))
+    stack.callback(moto_models.sagemaker_backends.clear)
+    swap(stack, moto_models.sagemaker_backends, "backend", Backend)
+    swap_urls(stack, moto_urls, Response.dispatch)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Protocol
 import psutil
 
 from tarmac.local.connections import Connections, ServerGone
+from tarmac.local.environments import Environments, InstallingStopped, RequirementsUnmet
 from tarmac.local.journal import Journal
 from tarmac.local.processes import Launch, LinesSink, ServerProcess
 from tarmac.local.unpacking import BadArchiveError, UnpackingStopped, unpack
@@ -47,6 +49,7 @@ class Workload:
     is_isolated: bool
     serve_path: Path
     endpoint_dir: Path
+    environments: Environments
     ping_timeout_s: float
     """Seconds from the process's start in which /ping must answer 200."""
 
@@ -110,6 +113,7 @@ class ModelServer:
         self._lock = threading.Condition()
         self._in_flight = 0
         self._ending = threading.Event()
+        self._python = Path(sys.executable)
         self._process: ServerProcess | None = None
         self._connections: Connections | None = None
         self._thread = threading.Thread(target=self._run, name=f"server-{self._key}", daemon=True)
@@ -176,18 +180,24 @@ class ModelServer:
 
     def _run(self) -> None:
         try:
-            self._unpack()
+            self._prepare()
             self._keep_alive()
-        except UnpackingStopped:
+        except (UnpackingStopped, InstallingStopped):
             return
+        except RequirementsUnmet as exc:
+            self._fail(str(exc))
         except (BadArchiveError, OSError) as exc:
             self._fail(f"The model data could not be loaded: {exc}")
 
-    def _unpack(self) -> None:
-        shutil.rmtree(self.workload.directory, ignore_errors=True)
-        self.workload.model_dir.mkdir(parents=True)
-        if self.workload.find_archive is not None:
-            unpack(self.workload.find_archive(), self.workload.model_dir, is_stopped=self._ending.is_set)
+    def _prepare(self) -> None:
+        workload = self.workload
+        shutil.rmtree(workload.directory, ignore_errors=True)
+        workload.model_dir.mkdir(parents=True)
+        if workload.find_archive is not None:
+            unpack(workload.find_archive(), workload.model_dir, is_stopped=self._ending.is_set)
+        self._python = workload.environments.python_for(
+            workload.model_dir, is_isolated=workload.is_isolated, is_stopped=self._ending.is_set
+        )
 
     def _keep_alive(self) -> None:
         if self._run_once(is_first=True) is None:
@@ -237,6 +247,7 @@ class ModelServer:
             environment=container_environment(workload),
             log_path=workload.endpoint_dir / "log",
             is_isolated=workload.is_isolated,
+            python=self._python,
         )
         with self._lock:
             if self._ending.is_set():

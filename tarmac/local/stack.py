@@ -11,7 +11,7 @@ QUEUE = "tarmac-looks"
 DEAD_LETTERS = "tarmac-looks-dead"
 RECEIVES_MAX = 5
 """How often a message is tried before it goes to the dead letters."""
-WATCHED_KEYS = ("models/*/model.tar.gz", "models/*.tar.gz", "models/*/deploy.toml")
+WATCHED_KEYS = ("models/*/model.tar.gz", "models/*.tar.gz", "models/*/deploy.toml", "models/*/code/*")
 _ACCOUNT = "123456789012"
 _ROLE_ARN = f"arn:aws:iam::{_ACCOUNT}:role/tarmac-local-sagemaker"
 _VISIBILITY_S = 120

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console as Screen
 
+from chalicelib.names import DROPS_PREFIX
 from tarmac.local.app_log import AppLog
 from tarmac.local.clients import LOCAL_ACCESS_KEY, LOCAL_REGION, LOCAL_SECRET_KEY, local_client
 from tarmac.local.console import Console
@@ -139,6 +140,8 @@ def application_environment(aws_url: str, stack: Any, *, token: str, idle_after:
         "AWS_SECRET_ACCESS_KEY": LOCAL_SECRET_KEY,
         "TARMAC_APP": APP,
         "TARMAC_BUCKET": stack.bucket,
+        # What the rules of ensure_stack watch, whatever the shell that started this says.
+        "TARMAC_DROPS_PREFIX": DROPS_PREFIX,
         "TARMAC_QUEUE_URL": stack.queue_url,
         "TARMAC_ROLE_ARN": stack.role_arn,
         "TARMAC_IDLE_AFTER": idle_after,

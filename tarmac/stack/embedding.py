@@ -48,9 +48,7 @@ def fit(template: Template) -> Fitted:
     """Leave out what the embedded AWS cannot make, and whatever cannot be there without it."""
     known = _with_known_group(template)
     resources = {name: raw for name, raw in known["Resources"].items() if _reason(raw) is None}
-    while gone := {
-        name for name, raw in resources.items() if _mentions(raw, set(known["Resources"]) - set(resources))
-    }:
+    while gone := {name for name, raw in resources.items() if _mentions(raw, set(known["Resources"]) - set(resources))}:
         resources = {name: raw for name, raw in resources.items() if name not in gone}
     missing = set(known["Resources"]) - set(resources)
     outputs = {name: raw for name, raw in known["Outputs"].items() if not _mentions(raw, missing)}

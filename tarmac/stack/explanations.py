@@ -121,9 +121,8 @@ def explained() -> Iterator[None]:
     except (botocore.NoRegionError, botocore.InvalidRegionError) as exc:
         raise WrongRegion("no region is set", fix="add --region eu-west-1, or set AWS_REGION") from exc
     except botocore.UnknownRegionError as exc:
-        raise WrongRegion(
-            f"AWS has no region {exc.kwargs['region_name']!r}", fix="spell it like eu-west-1: --region NAME, or AWS_REGION"
-        ) from exc
+        name = exc.kwargs["region_name"]
+        raise WrongRegion(f"AWS has no region {name!r}", fix="spell it like eu-west-1: --region or AWS_REGION") from exc
     except (botocore.EndpointConnectionError, botocore.ConnectTimeoutError) as exc:
         raise WrongRegion(
             f"AWS cannot be reached: {exc}", fix="check the network, and that the region is spelled right"

@@ -1,6 +1,7 @@
 """Turns the checkout into a bundle and plain CloudFormation, offline. Called by deploy and `make package`."""
 
 import copy
+import hashlib
 import json
 import os
 import subprocess
@@ -101,6 +102,23 @@ def translate(sam: Template, *, bucket: str, key: str, region: str) -> Template:
         # Nobody reads them; unpublished ones make the translator complain on stderr.
         translator.metrics.publish()
     return _fit(translated, session.get_partition_for_region(region))
+
+
+def published_for(template: Template, origin: str) -> Template:
+    """Give the API's deployment another name for another CorsOrigin.
+
+    API Gateway publishes its own error answers, which name the origin, only with a new deployment of the API; and to
+    CloudFormation a deployment is new when its name is, as SAM's translator makes it be for any other change.
+    """
+    if not origin:
+        return template
+    kinds = {name: raw["Type"] for name, raw in template["Resources"].items()}
+    digest = hashlib.sha256(origin.encode()).hexdigest()[:10]
+    text = json.dumps(template)
+    for name in [name for name, kind in kinds.items() if kind == "AWS::ApiGateway::Deployment"]:
+        text = text.replace(f'"{name}"', f'"{name}{digest}"')
+    renamed: Template = json.loads(text)
+    return renamed
 
 
 def _fit(template: Template, partition: str) -> Template:

@@ -101,7 +101,8 @@ def test_a_redrop_is_answered_by_the_old_release_until_the_new_one_is_ready(door
     doors.until("redrop", "ready")
 
     doors.drop("redrop", echo_archive("new"))
-    seen: list[str] = []
+    headers = {"Content-Type": "application/x-words"}
+    seen = [doors.http("POST", "/models/redrop", headers=headers).body.decode()]
     deadline = time.monotonic() + 30
     while "new" not in seen:
         assert time.monotonic() < deadline

@@ -6,7 +6,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             try: socket.create_connection(("192.0.2.1", 80), timeout=0.2)
             except OSError as exc: return self.answer(200, repr(exc).encode())
         if body == b"large": return self.answer(200, b"x" * 7_000_000)
+        if body.startswith(b"stream"): return self.stream(body)
         if body == b"who": return self.answer(200, words.encode())
         self.answer(200, body, kind)
+    def stream(self, body):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        try:
+            for i in range(200 if body == b"stream long" else 3):
+                self.wfile.write(b"5\\r\\npart" + str(i % 10).encode() + b"\\r\\n")
+                self.wfile.flush()
+                time.sleep(float(os.environ.get("PAUSE_S", "0.05")))
+        except OSError:
+            return print("the caller has gone", flush=True)
+        if body == b"stream broken": os._exit(9)
+        self.wfile.write(b"0\\r\\n\\r\\n")
     def answer(self, status, body, kind="text/plain"):
         self.send_response(status)
         self.send_header("Content-Type", kind or "text/plain")
@@ -102,6 +117,14 @@ def archive(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+def packed(directory: Path) -> bytes:
+    """A directory as a model.tar.gz."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.add(directory, arcname=".")
+    return buffer.getvalue()
+
+
 class _Quiet(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -133,7 +156,8 @@ class Rig:
             outlets=outlets,
             **self.engine_options,
         )
-        install(self.engine)
+        self.swaps = ExitStack()
+        install(self.swaps, self.engine)
         self.engine.start()
         runtime = RuntimeRoute(self.engine, timeout_s=self.invocation_timeout_s)
         moto = DomainDispatcherApplication(create_backend_app)
@@ -158,6 +182,7 @@ class Rig:
         self.thread.join()
         self.functions.stop()
         self.engine.stop()
+        self.swaps.close()
         self.journal.close()
 
     def client(self, service: str, region: str = "us-east-1") -> Any:

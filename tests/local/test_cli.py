@@ -100,7 +100,7 @@ def test_help_lists_every_command() -> None:
     assert ran.code == 0
     for command in (
         "up", "demo", "env", "token", "check", "pack", "push", "ls", "status", "invoke", "logs", "plan", "sweep",
-        "sleep", "wake", "rm", "doctor",
+        "sleep", "wake", "rollback", "rm", "doctor",
     ):  # fmt: skip
         assert f"  {command} " in ran.out
 

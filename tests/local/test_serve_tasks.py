@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import wave
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,6 +30,12 @@ SERVERS = {
     "decoder": {},
     "rewriter": {"HF_TASK": "summarization"},
     "vision": {},
+    "detector": {},
+    "captioner": {},
+    "hearer": {},
+    "speller": {},
+    "whisperer": {},
+    "table-reader": {},
     "estimator": {"TARMAC_TRUST": "trusted"},
     "numbers": {"TARMAC_TRUST": "trusted"},
 }
@@ -155,6 +162,137 @@ def test_what_is_no_image_is_refused(hangar: Hangar, body: bytes, content_type: 
 
     assert response.status_code == 400
     assert "inputs" in response.json()["error"]
+
+
+def test_what_is_where_in_an_image_is_what_the_pipeline_finds(hangar: Hangar) -> None:
+    """For several images of different sizes, too."""
+    picture = _png(60, 30)
+    expected = hangar.pipeline("object-detection", "detector")(_image(picture), threshold=0.2)
+    server = hangar.server("detector")
+
+    one = server.answer(base64.b64encode(picture).decode(), threshold=0.2)
+    several = server.answer([base64.b64encode(one).decode() for one in (picture, _png(30, 60))], threshold=0.2)
+
+    assert len(expected) > 0
+    assert_alike(one, sorted(expected, key=lambda entry: -entry["score"]))
+    assert len(several) == 2
+    assert server.answer(base64.b64encode(picture).decode(), threshold=1.0) == []
+
+
+def test_a_caption_is_what_generate_writes(hangar: Hangar) -> None:
+    from transformers import AutoImageProcessor, AutoTokenizer, VisionEncoderDecoderModel
+
+    directory = hangar.model_dir("captioner")
+    pixels = AutoImageProcessor.from_pretrained(directory)(images=_image(_png()), return_tensors="pt")["pixel_values"]
+    model = VisionEncoderDecoderModel.from_pretrained(directory)
+    ids = model.generate(pixels, max_new_tokens=6)
+    expected = AutoTokenizer.from_pretrained(directory).decode(ids[0], skip_special_tokens=True).strip()
+
+    payload = {"inputs": base64.b64encode(_png()).decode(), "parameters": {"max_new_tokens": 6}}
+    answer = hangar.server("captioner").ask(payload).json()
+
+    assert answer == [{"generated_text": expected}]
+
+
+def tone(rate: int, *, seconds: float = 1.0, hertz: float = 440.0) -> list[float]:
+    return [0.5 * math.sin(2 * math.pi * hertz * index / rate) for index in range(int(rate * seconds))]
+
+
+def wav(rate: int = 16_000, *, width: int = 2, channels: int = 1, seconds: float = 1.0) -> bytes:
+    """A tone, as a WAV file of whole numbers of so many bytes."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as sound:
+        sound.setparams((channels, width, rate, 0, "NONE", ""))
+        most = 2 ** (8 * width - 1) - 1
+        for sample in tone(rate, seconds=seconds):
+            number = round(sample * most) + (128 if width == 1 else 0)
+            sound.writeframesraw(number.to_bytes(width, "little", signed=width > 1) * channels)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("audio-classification", "hearer"), ("automatic-speech-recognition", "speller")]
+)
+def test_what_is_heard_is_what_the_pipeline_hears(hangar: Hangar, task: str, name: str) -> None:
+    import numpy as np
+
+    samples = np.array(tone(16_000), dtype=np.float32)
+    expected = hangar.pipeline(task, name)({"raw": samples.copy(), "sampling_rate": 16_000})
+    server = hangar.server(name)
+
+    from_samples = server.answer({"raw": samples.tolist(), "sampling_rate": 16_000})
+    from_file = server.post(wav(), "audio/wav").json()
+
+    assert_alike(from_samples, expected)
+    assert_roughly_alike(from_file, expected)
+
+
+def assert_roughly_alike(actual: Any, expected: Any) -> None:
+    """The same labels or text; sixteen bits and other sampling rates change the scores a little."""
+    if isinstance(expected, dict):
+        assert actual == expected
+        return
+    assert [one["label"] for one in actual] == [one["label"] for one in expected]
+    assert [one["score"] for one in actual] == pytest.approx([one["score"] for one in expected], abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [wav(width=1), wav(width=3), wav(width=4), wav(channels=2), wav(44_100), wav(8_000)],
+    ids=["8 bits", "24 bits", "32 bits", "stereo", "44.1 kHz", "8 kHz"],
+)
+def test_every_kind_of_wav_sounds_the_same(hangar: Hangar, sound: bytes) -> None:
+    server = hangar.server("hearer")
+
+    assert_roughly_alike(server.post(sound, "audio/wav").json(), server.post(wav(), "audio/wav").json())
+
+
+def test_whisper_writes_what_generate_writes_and_hears_long_sounds_to_the_end(hangar: Hangar) -> None:
+    import numpy as np
+    from transformers import AutoTokenizer, WhisperFeatureExtractor, WhisperForConditionalGeneration
+
+    directory = hangar.model_dir("whisperer")
+    samples = np.array(tone(16_000), dtype=np.float32)
+    ears = WhisperFeatureExtractor.from_pretrained(directory)
+    features = ears(samples, sampling_rate=16_000, return_tensors="pt")["input_features"]
+    ids = WhisperForConditionalGeneration.from_pretrained(directory).generate(features, max_new_tokens=8)
+    expected = AutoTokenizer.from_pretrained(directory).decode(ids[0], skip_special_tokens=True).strip()
+    server = hangar.server("whisperer")
+
+    short = server.answer({"raw": samples.tolist()}, max_new_tokens=8)
+    long = server.answer(base64.b64encode(wav(seconds=65)).decode(), max_new_tokens=4)
+
+    assert short == {"text": expected}
+    assert len(long["text"].split()) > len(server.answer(samples.tolist(), max_new_tokens=4)["text"].split())
+
+
+@pytest.mark.parametrize("body", [b"ID3\x04mp3", wav()[:30], b"", b"RIFF\x00\x00\x00\x00WAVE"])
+def test_a_sound_that_cannot_be_read_is_refused_with_the_way_out(hangar: Hangar, body: bytes) -> None:
+    response = hangar.server("hearer").post(body, "audio/mpeg")
+
+    assert response.status_code == 400
+    assert "inputs" in response.json()["error"]
+
+
+TABLE = {"who": ["Ada", "Grace", "Alan"], "age": ["36", "85", "41"]}
+
+
+def test_cells_are_those_that_the_pipeline_points_at(hangar: Hangar) -> None:
+    import pandas as pd
+
+    query = "how old is Ada?"
+    pipe = hangar.pipeline("table-question-answering", "table-reader")
+    expected = pipe(table=pd.DataFrame(TABLE, dtype=object), query=query)
+    server = hangar.server("table-reader")
+
+    one = server.answer({"query": query, "table": TABLE})
+    as_rows = server.answer({"query": query, "table": [dict(zip(TABLE, row)) for row in zip(*TABLE.values())]})  # noqa: B905
+    several = server.answer({"query": [query, "who?"], "table": TABLE})
+
+    assert one["cells"] == [cell.strip() for cell in expected["cells"]]
+    assert one["coordinates"] == [list(place) for place in expected["coordinates"]]
+    assert (one["answer"], one["aggregator"]) == (expected["answer"], expected["aggregator"])
+    assert as_rows == one == several[0]
 
 
 def test_a_long_text_is_read_to_its_end_for_entities(hangar: Hangar) -> None:
@@ -336,6 +474,11 @@ STRANGE: list[Any] = [
     [[["deep"]]], {},
     {"text": 1}, {"question": "q"}, {"question": "", "context": ""}, {"question": "q", "context": " "},
     {"question": "q " * 500, "context": "c " * 500}, {"query": "q"}, {"query": "q", "texts": [1]},
+    {"query": "q", "table": {}}, {"query": "q", "table": {"a": ["1"], "b": []}}, {"query": "q", "table": {"a": [[1]]}},
+    {"query": [1], "table": {"a": [1]}}, {"query": "q " * 300, "table": {"a": ["1"]}},
+    {"query": "q", "table": [{"a": 1}, {}]}, {"query": "q", "table": {"a": ["x " * 300] * 30}},
+    {"raw": [], "sampling_rate": 16000}, {"raw": ["a"]}, {"raw": [[0.1]]}, {"raw": [0.1], "sampling_rate": 0},
+    {"raw": [0.1]}, {"raw": [1e300, -1e300] * 900}, {"array": [0.5] * 3, "sampling_rate": 8000},
     {"source_sentence": 1, "sentences": []}, {"source_sentence": "a", "sentences": "b"}, [{"role": "user"}],
     [{"role": 1, "content": 2}], {"messages": []}, {"sequences": 3}, [1, "2"], [[1], [1, 2]], [[1e307] * 3],
     ["[MASK]", "no mask"], "[MASK]" * 100, {"image": "AAAA"},
@@ -356,7 +499,8 @@ STRANGE_PARAMETERS: list[Any] = [
     {"typical_p": 0, "do_sample": True},
     {"top_p": 0, "do_sample": True, "max_new_tokens": 2}, {"top_k": 0, "do_sample": True, "max_new_tokens": 2},
     {"min_new_tokens": 9, "max_new_tokens": 2}, {"max_length": 1},
-    {"length_penalty": 2, "num_beams": 2, "max_new_tokens": 2},
+    {"length_penalty": 2, "num_beams": 2, "max_new_tokens": 2}, {"threshold": 2}, {"threshold": 0},
+    {"language": "klingon"}, {"task": "sing"}, {"task": "translate", "language": "fr", "max_new_tokens": 2},
 ]  # fmt: skip
 PARAMETERS: dict[str, Any] = {
     "inferrer": {"candidate_labels": "a"},
@@ -369,6 +513,12 @@ GOOD_INPUTS: dict[str, Any] = {
     "similarity": {"source_sentence": "a", "sentences": ["b"]},
     "ranker": {"query": "a", "texts": ["b"]},
     "vision": base64.b64encode(_png()).decode(),
+    "detector": base64.b64encode(_png()).decode(),
+    "captioner": base64.b64encode(_png()).decode(),
+    "hearer": {"raw": [0.1, -0.1] * 2000, "sampling_rate": 8000},
+    "speller": base64.b64encode(wav()).decode(),
+    "whisperer": [0.1, -0.1] * 2000,
+    "table-reader": {"query": "how many?", "table": TABLE},
     "numbers": [[1, 2]],
 }
 
@@ -405,10 +555,10 @@ def test_nothing_that_a_caller_sends_is_ever_the_servers_fault(hangar: Hangar, n
 
 def test_an_architecture_that_is_not_served_says_so(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "config.json").write_text('{"architectures": ["WhisperForConditionalGeneration"]}')
+    (tmp_path / "model" / "config.json").write_text('{"architectures": ["BarkModel"]}')
 
     server = start(tmp_path / "model")
 
     assert server.process.wait(timeout=30) == 1
-    assert "WhisperForConditionalGeneration" in server.log.read_text().splitlines()[-1]
+    assert "BarkModel" in server.log.read_text().splitlines()[-1]
     server.client.close()

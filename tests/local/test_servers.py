@@ -19,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from examples.sentiment import build
+from tarmac.local.environments import Environments
 from tarmac.local.journal import Journal
 from tarmac.local.processes import PROCESS_KIND, end_orphans
 from tarmac.local.servers import Workload, container_environment, with_log
@@ -402,6 +403,7 @@ def workload(directory: Path, *, is_isolated: bool = True, **environment: str) -
         is_isolated=is_isolated,
         serve_path=directory / "serve.py",
         endpoint_dir=directory,
+        environments=Environments(directory / "environments"),
         ping_timeout_s=1,
     )
 

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tarmac.stack.packaging import Template, package
 from tests.recording import AwsCall
@@ -49,7 +50,7 @@ WITH_THE_KEY = [Need("kms:Decrypt", KEY_ARN), Need("kms:GenerateDataKey", KEY_AR
 LENDING_THE_KEY = [Need("kms:CreateGrant", KEY_ARN, {"kms:GrantIsForAWSResource": "true"})]
 RECEIVING = [Need(f"sqs:{action}", QUEUE) for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")]
 NOT_BY_THE_CODE = {
-    # What Lambda itself, and S3 and SageMaker on the function's behalf, do with the function's role; no call of ours shows it.
+    # What Lambda itself, and S3 and SageMaker on its behalf, do with the function's role; no call of ours shows it.
     "api": [*_log("api"), *WITH_THE_KEY],
     "look": [*_log("look"), *WITH_THE_KEY, *LENDING_THE_KEY, *RECEIVING],
     "sweep": [*_log("sweep"), *WITH_THE_KEY, *LENDING_THE_KEY, Need("sqs:SendMessage", DEAD_LETTERS)],
@@ -69,6 +70,23 @@ def packaged_template() -> Template:
     """The template as it is deployed; made once for all who ask."""
     with tempfile.TemporaryDirectory(prefix="tarmac-judging-") as out:
         return package(Path(out)).translated(bucket="artifacts", key="bundle/x.zip", region=REGION)
+
+
+def resolver(template: Template, **values: Any) -> Resolver:
+    """Resolve with the names of the embedded AWS, and these values."""
+    roles = {f"{role}.Arn": f"arn:aws:iam::123456789012:role/{role}" for role in ROLES.values()}
+    return Resolver(
+        template, {**VALUES, "DropBucket": "b", "LooksQueue": "https://sqs/q", **values}, {**ATTRIBUTES, **roles}
+    )
+
+
+def resource(packaged: Any, name: str, *path: str, **values: Any) -> Any:
+    """A resource's property at *path*, resolved."""
+    template = packaged.cloudformation()
+    raw = template["Resources"][name]["Properties"]
+    for step in path:
+        raw = raw[step]
+    return resolver(template, **values).resolve(raw)
 
 
 def policy_of(function: str) -> tuple[Statement, ...]:

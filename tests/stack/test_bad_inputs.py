@@ -8,6 +8,7 @@ import pytest
 from tests.stack.scripted_aws import NOT_THERE, Refusal, event, scripted_aws, stack
 from tests.stack.shells import Shell, error_of
 
+UNCHANGED = {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
 
@@ -41,12 +42,11 @@ def test_a_stack_that_is_a_dead_end(status):
 
 
 def test_a_stack_in_the_middle_of_an_update_is_waited_for():
-    unchanged = {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
     with scripted_aws(
         DescribeStacks=[stack("UPDATE_IN_PROGRESS"), stack("UPDATE_IN_PROGRESS"), stack("UPDATE_COMPLETE")],
         DescribeStackEvents=[{"StackEvents": [event(1, "Look", "AWS::Lambda::Function", "UPDATE_COMPLETE")]}],
         ListChangeSets=[{"Summaries": []}],
-        DescribeChangeSet=[unchanged],
+        DescribeChangeSet=[UNCHANGED],
     ) as (url, _):
         ran = Shell(url).run("deploy", "--stage", "test")
 
@@ -113,7 +113,7 @@ def test_an_interrupted_deploy_run_again_watches_the_first_to_its_end_and_makes_
             DescribeStacks=[stack("CREATE_IN_PROGRESS"), stack("CREATE_COMPLETE")],
             DescribeStackEvents=[{"StackEvents": []}, done],
             ListChangeSets=[{"Summaries": []}],
-            DescribeChangeSet=[{"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}],
+            DescribeChangeSet=[UNCHANGED],
         )
         again = Shell(url).run("deploy", "--stage", "test")
 

@@ -1,5 +1,6 @@
 """The bundle as Lambda gets it: small, quick to import, and whole without anything of this machine's."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bundle import BARE_HANDLER, FIRST_REQUEST, IMPORT_APP, cold_start, unpacked_bytes
+from benchmarks.bundle import BARE_HANDLER, FIRST_REQUEST, IMPORT_APP, cold_start, install_sagemaker, unpacked_bytes
 from tarmac.stack.packaging import package
 
 ZIP_BYTES_MAX = 5_000_000
@@ -106,3 +107,25 @@ def test_an_archive_is_grafted_from_the_bundle(unzipped, tmp_path):
     assert int(count) > 10
     assert int(packed_bytes) < 1 << 20
     assert has_entry == "True"
+
+
+def test_where_the_sdk_cannot_be_installed_the_benchmark_says_so_in_one_line(tmp_path, monkeypatch):
+    for name, value in {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_EXTRA_INDEX_URL": "",
+        "PIP_FIND_LINKS": "",
+        "PIP_RETRIES": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(RuntimeError, match="No matching distribution found for sagemaker"):
+        install_sagemaker(tmp_path / "sdk")
+
+    assert not (tmp_path / "sdk" / "complete").exists()
+
+
+def test_the_sdk_is_installed_once(tmp_path):
+    (tmp_path / "complete").touch()
+
+    assert install_sagemaker(tmp_path) == str(tmp_path / "bin" / "python")

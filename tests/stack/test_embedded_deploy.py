@@ -13,6 +13,7 @@ from tarmac.local.embedded import EmbeddedAws
 from tarmac.stack.embedding import CANNOT_MAKE, WITH_A_SCHEDULE, fit
 from tests.stack.shells import Shell, error_of
 
+
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
     embedded = EmbeddedAws(tmp_path_factory.mktemp("state"))
@@ -31,8 +32,8 @@ def received(sqs: Any, url: str, *, within_s: float = 5) -> list[str]:
     """The keys that the queue's messages speak of; waits for the first."""
     give_up_at, found = time.monotonic() + within_s, []
     while not found and time.monotonic() < give_up_at:
-        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ()):
-            found.append(json.loads(message["Body"])["detail"]["object"]["key"])
+        messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", ())
+        found += [json.loads(message["Body"])["detail"]["object"]["key"] for message in messages]
     return found
 
 

@@ -1,6 +1,6 @@
 """The translated template, created in moto's CloudFormation as far as moto goes.
 
-What is left out, and why, is a table in tarmac/stack/embedding.py, which `tarmac deploy` against the embedded AWS uses too.
+What is left out, and why, is the table in tarmac/stack/embedding.py that `tarmac deploy` on the embedded AWS uses too.
 The bucket's EventBridge setting moto ignores in a template: the test sets it by hand. Policies are evaluated in
 test_permissions.py; moto does not enforce them.
 """

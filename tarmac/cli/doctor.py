@@ -25,7 +25,7 @@ from tarmac.stack.accounts import open_account
 from tarmac.stack.findings import Finding, Health
 from tarmac.stack.stages import Stage
 
-DEPENDENCIES = ("boto3", "chalice", "moto", "httpx", "psutil", "uvicorn", "starlette", "torch", "transformers")
+DEPENDENCIES = ("boto3", "chalice", "moto", "httpx", "psutil", "uvicorn", "torch", "transformers")
 FREE_BYTES_WANTED = 2_000_000_000
 CLOCK_SKEW_MAX_S = 5.0
 HOSTILE = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_CONFIG_FILE")

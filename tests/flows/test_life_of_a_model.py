@@ -259,7 +259,7 @@ def _until_ready(doors: Doors, model: str) -> list[str]:
         seen += bodies
         doors.look(bodies)
         time.sleep(0.05)
-    return seen
+    return seen + [message["body"] for message in doors.messages()]
 
 
 @pytest.mark.parametrize("name", ["My_Model", "über", "a--b", "-x", "x" * 41, "a.b"])

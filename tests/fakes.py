@@ -348,11 +348,12 @@ class FakeRuntime:
 
 
 class FakeMetrics:
-    """CloudWatch over the traffic that the runtime saw; blind to the endpoints in *unknown*."""
+    """CloudWatch over the traffic that the runtime saw; blind to what is not there and to *unknown*."""
 
     service = "cloudwatch"
 
-    def __init__(self, evidence: Evidence, gate: Gate | None) -> None:
+    def __init__(self, endpoints: FakeEndpoints, evidence: Evidence, gate: Gate | None) -> None:
+        self._endpoints = endpoints
         self._evidence = evidence
         self.gate = gate or Gate()
         self.unknown: set[str] = set()
@@ -363,7 +364,11 @@ class FakeMetrics:
     def invocations(
         self, variants: Mapping[str, Sequence[str]], *, windows_s: Mapping[str, float], now: datetime
     ) -> Mapping[str, float | None]:
-        return {name: None if name in self.unknown else self._sum(name, windows_s[name], now) for name in variants}
+        return {name: self._sum(name, windows_s[name], now) if self._is_seen(name) else None for name in variants}
+
+    def _is_seen(self, name: str) -> bool:
+        """Whether there is proof of sight: instances that run write their CPU's load."""
+        return name in self._endpoints.endpoints and name not in self.unknown
 
     def _sum(self, name: str, window_s: float, now: datetime) -> float:
         oldest, newest = now - timedelta(seconds=window_s), now - timedelta(seconds=self.delay_s)
@@ -426,7 +431,7 @@ def fake_world(
         marks=S3Marks(bucket),
         endpoints=endpoints,
         runtime=FakeRuntime(endpoints, clock, evidence, gate),
-        metrics=FakeMetrics(evidence, gate),
+        metrics=FakeMetrics(endpoints, evidence, gate),
         looks=FakeLooks(gate),
         clock=clock,
         bucket=bucket,

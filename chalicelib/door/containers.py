@@ -1,4 +1,4 @@
-"""Which image serves a release: a small table for now, of the three frameworks planned with. Called by `plans`.
+"""Which image serves a release: a small table, of the three frameworks planned with. Called by `plans`.
 
 Source: sagemaker-python-sdk 3.20.0, image_uri_config/{huggingface,pytorch,sklearn}.json: accounts by region, tags,
 versions.

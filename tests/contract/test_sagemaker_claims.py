@@ -224,3 +224,8 @@ def test_invocations_are_counted_and_what_nobody_sees_is_unknown(house: House) -
         return metrics.invocations({name: (VARIANT_NAME,)}, windows_s={name: 60.0}, now=now)[name]
 
     until(lambda: counted() == 1.0)
+    nobody = "tarmac-nobody"
+    unseen = metrics.invocations({nobody: (VARIANT_NAME,)}, windows_s={nobody: 60.0}, now=house.world.clock.now())
+
+    assert counted() == 1.0
+    assert unseen[nobody] is None

@@ -1,68 +1,127 @@
-"""Which image serves a release: a small table, of the three frameworks planned with. Called by `plans`.
-
-Source: sagemaker-python-sdk 3.20.0, image_uri_config/{huggingface,pytorch,sklearn}.json: accounts by region, tags,
-versions.
-"""
+"""Which container serves a model, and with what in it. Called by `plans`, before an instance is chosen."""
 
 from dataclasses import dataclass
 
-from chalicelib.door.tasks import REMOVED_IN_TRANSFORMERS_5
+from chalicelib.door.images import PLANNED, Image, choose_image
+from chalicelib.door.instances import has_gpu, has_other_chip
+from chalicelib.door.kinds import Findings, declarer, shown
+from chalicelib.door.layouts import Framework
+from chalicelib.door.models import Model, Stage
+from chalicelib.door.wishes import PATH, Wishes
+from chalicelib.reports import Severity
 
-_DEFAULT_ACCOUNT = "763104351884"
-_ACCOUNTS = {
-    "af-south-1": "626614931356", "ap-east-1": "871362719292", "ap-northeast-3": "364406365360",
-    "ap-south-2": "772153158452", "ap-southeast-3": "907027046896", "ap-southeast-4": "457447274322",
-    "ca-west-1": "204538143572", "cn-north-1": "727897471807", "cn-northwest-1": "727897471807",
-    "eu-central-2": "380420809688", "eu-south-1": "692866216735", "eu-south-2": "503227376785",
-    "il-central-1": "780543022126", "me-central-1": "914824155844", "me-south-1": "217643126080",
-    "us-gov-east-1": "446045086412", "us-gov-west-1": "442386744353",
-}  # fmt: skip
-_SKLEARN_ACCOUNTS = {
-    "af-south-1": "510948584623", "ap-east-1": "651117190479", "ap-northeast-1": "354813040037",
-    "ap-northeast-2": "366743142698", "ap-northeast-3": "867004704886", "ap-south-1": "720646828776",
-    "ap-south-2": "628508329040", "ap-southeast-1": "121021644041", "ap-southeast-2": "783357654285",
-    "ap-southeast-3": "951798379941", "ap-southeast-4": "106583098589", "ca-central-1": "341280168497",
-    "ca-west-1": "190319476487", "cn-north-1": "450853457545", "cn-northwest-1": "451049120500",
-    "eu-central-1": "492215442770", "eu-central-2": "680994064768", "eu-north-1": "662702820516",
-    "eu-south-1": "978288397137", "eu-south-2": "104374241257", "eu-west-1": "141502667606",
-    "eu-west-2": "764974769150", "eu-west-3": "659782779980", "il-central-1": "898809789911",
-    "me-central-1": "272398656194", "me-south-1": "801668240914", "sa-east-1": "737474898029",
-    "us-east-1": "683313688378", "us-east-2": "257758044811", "us-gov-east-1": "237065988967",
-    "us-gov-west-1": "414596584902", "us-west-1": "746614075791", "us-west-2": "246618743249",
-}  # fmt: skip
-
-PLANNED = ("huggingface", "pytorch", "sklearn")
-"""The containers this version can plan with; deploy.toml knows more names."""
+_declare = declarer("The plan")
+NO_TASK = _declare(
+    "task-unknown",
+    Severity.WARNING,
+    "Neither `config.json` nor `deploy.toml` says what the model does; the container's default handler will not start.",
+    'Write task = "text-classification" (or what it does) in deploy.toml, or add `code/inference.py`.',
+)
+NO_CONTAINER = _declare(
+    "container-not-available",
+    Severity.ERROR,
+    "The model needs, or deploy.toml asks for, a container that this version cannot plan with.",
+    "Use huggingface, pytorch or sklearn, with `code/inference.py` where the framework is another.",
+)
+WRONG_CHIP = _declare(
+    "instance-chip",
+    Severity.ERROR,
+    "The instance type in deploy.toml has a chip (Graviton, Inferentia, Trainium, Gaudi) or GPUs the image is not for.",
+    "Name an x86 type such as ml.m5.large, or a GPU type where the container has a GPU image.",
+)
+NEWER_TRANSFORMERS = _declare(
+    "transformers-newer",
+    Severity.INFO,
+    "The model was saved with a newer transformers than the container has; it may not know the architecture.",
+    "Save it with the container's version, or test it first.",
+)
 
 
 @dataclass(frozen=True)
-class Image:
-    """One image and what is in it; *transformers* is None where it has none."""
+class Container:
+    """A container, as far as it matters for the choice of an instance.
 
-    uri: str
-    transformers: str | None = None
-
-
-def choose_image(container: str, *, region: str, task: str | None, has_code: bool, on_gpu: bool) -> Image | None:
-    """Choose the newest image that can serve the task; None when the container has none for such instances.
-
-    Transformers 5 has dropped some pipelines, and the image's default handler fails at start for them: those tasks get
-    the last image of transformers 4, unless the archive brings a handler of its own.
+    Attributes:
+        name: As deploy.toml calls it, or an image URI.
+        why: One sentence for people.
+        on_cpu, on_gpu: Its images; None where it has none for such instances. At least one is there.
     """
-    if container == "sklearn":
-        # Regions that are not in the table get the United States' own, where ECR may still serve them by replication.
-        account = _SKLEARN_ACCOUNTS.get(region, _SKLEARN_ACCOUNTS["us-east-1"])
-        return None if on_gpu else Image(f"{_registry(account, region)}/sagemaker-scikit-learn:1.2-1-cpu-py3")
-    registry = _registry(_ACCOUNTS.get(region, _DEFAULT_ACCOUNT), region)
-    processor = "gpu" if on_gpu else "cpu"
-    if container == "pytorch":
-        return Image(f"{registry}/pytorch-inference:2.6.0-{processor}-py312")
-    version = "4.51.3" if task in REMOVED_IN_TRANSFORMERS_5 and not has_code else "5.5.3"
-    system = "cu124-ubuntu22.04" if on_gpu else "ubuntu22.04"
-    tag = f"2.6.0-transformers{version}-{processor}-py312-{system}"
-    return Image(f"{registry}/huggingface-pytorch-inference:{tag}", version)
+
+    name: str
+    why: str
+    on_cpu: Image | None
+    on_gpu: Image | None
+
+    def image_for(self, instance_type: str) -> Image | None:
+        """The image for such an instance; None where there is none."""
+        return self.on_gpu if has_gpu(instance_type) else self.on_cpu
+
+    @property
+    def loads_as_fp32(self) -> bool:
+        """Whether half-precision weights become float32 in memory, as transformers before 5 does unless told not to."""
+        image = self.on_cpu or self.on_gpu
+        return image is not None and image.transformers is not None and image.transformers < "5"
 
 
-def _registry(account: str, region: str) -> str:
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"{account}.dkr.ecr.{region}.{domain}"
+_BY_FRAMEWORK = {
+    Framework.SKLEARN: "sklearn",
+    Framework.PYTORCH: "pytorch",
+    Framework.TRANSFORMERS: "huggingface",
+    Framework.SENTENCE_TRANSFORMERS: "huggingface",
+    Framework.DIFFUSERS: "huggingface",
+    Framework.ADAPTER: "huggingface",
+    Framework.CODE: "huggingface",
+}
+
+
+def container_name(model: Model, wishes: Wishes) -> str:
+    """Tell which container is asked for, or fits."""
+    return wishes.container or _BY_FRAMEWORK.get(model.framework, "huggingface")
+
+
+def choose_container(
+    model: Model, wishes: Wishes, stage: Stage, task: str | None, findings: Findings
+) -> Container | None:
+    """Choose the container; None when none here serves the model, which *findings* then says."""
+    name = container_name(model, wishes)
+    why = f"container {name}: " + ("deploy.toml says so" if wishes.container else f"the archive is {model.framework}")
+    if wishes.container is None and model.framework not in _BY_FRAMEWORK and not model.has_code:
+        findings.add(NO_CONTAINER, f"the archive is {model.framework}, which no container planned with here serves")
+        return None
+    if "/" in name:
+        return Container(name, why, Image(name), Image(name))
+    if name not in PLANNED:
+        findings.add(NO_CONTAINER, f"container {name} cannot be planned with yet", path=PATH)
+        return None
+    on_cpu, on_gpu = (
+        choose_image(name, region=stage.region, task=task, has_code=model.has_code, on_gpu=on_gpu)
+        for on_gpu in (False, True)
+    )
+    container = Container(name, why, on_cpu, on_gpu)
+    if wishes.instance_type is not None:
+        if has_other_chip(wishes.instance_type):
+            findings.add(WRONG_CHIP, f"no image of container {name} is for {wishes.instance_type}", path=PATH)
+            return None
+        if container.image_for(wishes.instance_type) is None:
+            message = f"container {name} has no GPU image, and {wishes.instance_type} has GPUs"
+            findings.add(WRONG_CHIP, message, path=PATH)
+            return None
+    return container
+
+
+def check_versions(model: Model, image: Image, task: str | None, findings: Findings) -> None:
+    """Hold what the model was saved with against what the image has."""
+    if image.transformers is None:
+        return
+    if task is None and not model.has_code:
+        findings.add(NO_TASK, "nothing says what the model does", path="config.json")
+    saved_with = model.config.get("transformers_version")
+    if isinstance(saved_with, str) and _release(saved_with) > _release(image.transformers):
+        message = f"saved with transformers {shown(saved_with)}; the container has {image.transformers}"
+        findings.add(NEWER_TRANSFORMERS, message, path="config.json")
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version: what decides which architectures are known."""
+    numbers = [part for part in version.split(".")[:2] if part.isascii() and part.isdigit() and len(part) < 6]
+    return tuple(int(number) for number in numbers)

@@ -14,7 +14,8 @@ from chalicelib.door.grafts import Seam
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
 from chalicelib.door.members import Names
-from chalicelib.door.plans import Model, Stage, find_task, make_plan
+from chalicelib.door.models import Model, Stage, find_task
+from chalicelib.door.plans import make_plan
 from chalicelib.door.schema import Rules
 from chalicelib.door.sources import check_sources
 from chalicelib.door.streams import Inflater, Limits, fastest_inflater

@@ -3,7 +3,7 @@
 import botocore.session
 import pytest
 
-from chalicelib.door.containers import choose_image
+from chalicelib.door.images import choose_image
 from chalicelib.door.instances import INSTANCE_TYPES, PRICED, has_gpu, has_other_chip
 from chalicelib.door.sizing import Size, cheapest, copies, holds
 from chalicelib.door.tasks import infer_task

@@ -73,6 +73,11 @@ def encoder(directory: Path) -> None:
 def sentence_encoder(directory: Path) -> None:
     """An encoder with the folder layout of sentence-transformers: mean pooling, length one."""
     encoder(directory)
+    as_sentence_encoder(directory, width=32)
+
+
+def as_sentence_encoder(directory: Path, *, width: int) -> None:
+    """Write beside an encoder how sentence-transformers is to pool its vectors of *width* numbers."""
     modules = ("Transformer", "Pooling", "Normalize")
     raw_modules = [
         {"idx": index, "name": str(index), "path": f"{index}_{kind}" if index else "", "type": f"models.{kind}"}
@@ -80,5 +85,5 @@ def sentence_encoder(directory: Path) -> None:
     ]
     (directory / "modules.json").write_text(json.dumps(raw_modules), encoding="utf-8")
     (directory / "1_Pooling").mkdir(exist_ok=True)
-    raw_pooling = {"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
+    raw_pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}
     (directory / "1_Pooling" / "config.json").write_text(json.dumps(raw_pooling), encoding="utf-8")

@@ -20,7 +20,8 @@ from pathlib import Path
 import psutil
 import uvloop
 
-from benchmarks.serving import SERVE, load, wait_until_ready
+from benchmarks.peers.servers import SERVE
+from benchmarks.rig.callers import load, wait_for
 from examples import generators, sentiment
 from examples.sentences import labelled_sentences
 
@@ -68,7 +69,7 @@ def soak(model_dir: Path, requests: list[bytes], seconds: float) -> tuple[float,
             env={"PATH": os.environ["PATH"], "SM_MODEL_DIR": str(model_dir)},
         )
     try:
-        wait_until_ready(port)
+        wait_for(port, "/ping")
         watcher = threading.Thread(target=_watch, args=(psutil.Process(process.pid), seconds, samples_mb))
         watcher.start()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

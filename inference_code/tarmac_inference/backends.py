@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .answers import encode
-from .faults import Fault, ModelFault
+from .events import places
+from .faults import Fault, ModelFault, OutOfMemory
 from .payloads import decode
+from .shortages import first_line, give_back, is_shortage, wished
 from .tasks import Job, Task
 
 Outcome = tuple[bytes, str] | BaseException
@@ -27,7 +29,6 @@ class Request:
         size: Items in it.
         accept: The caller's Accept header.
         is_stream: Whether the caller wants the answer piece by piece.
-        is_long: Whether it is worth finding out that the caller has gone.
         emit: Takes each piece of a stream, from any thread; False once the caller has gone.
     """
 
@@ -36,7 +37,6 @@ class Request:
     size: int
     accept: str | None
     is_stream: bool = False
-    is_long: bool = False
     emit: Emit = field(default=lambda _piece: True, compare=False)
 
 
@@ -114,13 +114,17 @@ class TaskBackend(AtOnce):
     def answer(self, requests: Sequence[Request]) -> Sequence[Outcome | None]:
         """Answer all items of all requests in as few batches as they fit; one that fails fails alone."""
         jobs: list[Job] = [request.work for request in requests]
-        try:
-            with self.no_gradients():
-                answers = self._answer_items([item for job in jobs for item in job.items], jobs[0].parameters)
-        except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear, not the process's end
+        items = [item for job in jobs for item in job.items]
+        answers, fault = self._try(items, jobs[0].parameters, most=self.batch_items)
+        most = min(self.batch_items, len(items))
+        while len(requests) == 1 and most > 1 and isinstance(fault, OutOfMemory):
+            most //= 2
+            answers, fault = self._try(items, jobs[0].parameters, most=most)
+        if fault is not None:
             if len(requests) == 1:
-                return [as_fault(error)]
-            return [self.answer([request])[0] for request in requests]
+                return [fault]
+            middle = len(requests) // 2
+            return [*self.answer(requests[:middle]), *self.answer(requests[middle:])]
         outcomes: list[Outcome | None] = []
         start = 0
         for request in requests:
@@ -129,11 +133,23 @@ class TaskBackend(AtOnce):
             outcomes.append(attempt(lambda request=request, part=part: self.render(request, part)))  # type: ignore[misc]
         return outcomes
 
-    def _answer_items(self, items: Sequence[Any], parameters: Any) -> list[Any]:
+    def _try(self, items: Sequence[Any], parameters: Any, *, most: int) -> tuple[list[Any], Fault | None]:
+        """Answer items, *most* of them together, or say why not.
+
+        Whoever tries again does so after this has returned: an error that is still being handled keeps all that the
+        failed attempt has made, and then there would be no memory for the next.
+        """
         answers: list[Any] = []
-        for start in range(0, len(items), self.batch_items):
-            answers.extend(self._task.answer(items[start : start + self.batch_items], parameters))
-        return answers
+        fault: Fault | None = None
+        try:
+            with self.no_gradients():
+                for start in range(0, len(items), most):
+                    answers.extend(self._task.answer(items[start : start + most], parameters))
+        except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear, not the process's end
+            fault = as_fault(error)
+        if isinstance(fault, OutOfMemory):
+            give_back()
+        return answers, fault
 
     def render(self, request: Request, part: Sequence[Any]) -> tuple[bytes, str]:
         """Shape and encode the answers to a request's items."""
@@ -151,13 +167,14 @@ def attempt(render: Callable[[], tuple[bytes, str]]) -> Outcome:
 def as_fault(error: Exception) -> Fault:
     """Turn whatever a model raised into a fault that says what and no more than a caller may see."""
     if isinstance(error, Fault):
-        return error
-    fault = ModelFault(f"the model failed: {type(error).__name__}: {first_line(error)}")
-    fault.__cause__ = error
+        return error.with_traceback(None)
+    if is_shortage(error):
+        fault: Fault = OutOfMemory(
+            f"there is not enough memory to answer this ({wished(error)}); send fewer or shorter inputs at a time, or "
+            "use an instance type with more memory"
+        )
+    else:
+        fault = ModelFault(f"the model failed: {type(error).__name__}: {first_line(error)}")
+    # Not as its cause: that would keep alive, by its frames, all that the model has made until then.
+    fault.facts = places(error)
     return fault
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or a word where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"

@@ -54,7 +54,7 @@ class TextClassification(EncoderTask):
     def render(self, job: Job, answers: Sequence[Any]) -> Any:
         """A pipeline's shape: without top_k each input has one answer, with it a list of them."""
         if _wants_best_only(job.parameters):
-            return [ranked[0] for ranked in answers]
+            return answers[0][0] if job.is_object else [ranked[0] for ranked in answers]
         return list(answers) if job.is_list else answers[0]
 
     def _ranked(self, row: list[float], parameters: Parameters) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ What `decoding` cannot share, beams above all, is left to transformers' own `gen
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,11 +13,12 @@ from .backends import Outcome, Request, TaskBackend, as_fault, attempt
 from .caches import Style
 from .choosing import read_choice
 from .decoding import Decoder, Draft, check_numbers, find_style
-from .faults import CallerFault
+from .faults import CallerFault, Fault, OutOfMemory
 from .generation import Prompt, TextGeneration
 from .media import EVENTS, choose
 from .payloads import decode
 from .sampling import Parameters
+from .shortages import give_back
 from .spelling import Spelling
 from .tasks import Job
 
@@ -43,6 +44,8 @@ class _Desk:
     """What is being written, and what waits for room."""
 
     decoder: Decoder
+    room: int
+    """Lines that may be written at once: fewer after memory has ended, and one more for each that comes to its end."""
     waiting: deque[_Line] = field(default_factory=deque)
     lines: dict[int, _Line] = field(default_factory=dict)
     """By the identity of the draft."""
@@ -84,7 +87,7 @@ class GenerationBackend(TaskBackend):
             raise CallerFault("a stream cannot try several beams", field="parameters.num_beams")
         is_shared = self._style is not None and read_choice(parameters, self._writer.model) is not None
         key = (_SHARED,) if is_shared else None if is_stream else parameters
-        return Request(work=job, key=key, size=len(job.items), accept=accept, is_stream=is_stream, is_long=is_shared)
+        return Request(work=job, key=key, size=len(job.items), accept=accept, is_stream=is_stream)
 
     def answer(self, requests: Sequence[Request]) -> Sequence[Outcome | None]:
         """Begin what can share; answer the rest at once."""
@@ -101,14 +104,14 @@ class GenerationBackend(TaskBackend):
         with self.no_gradients():
             lines = list(desk.lines.values())
             if lines:
-                try:
-                    desk.decoder.step()
-                except Exception:  # noqa: BLE001  # one of them may be to blame for all: each by itself
+                fault = _fault_of(desk.decoder.step)
+                if fault is None:
+                    finished += self._after(desk, lines)
+                else:  # one of them may be to blame for all: each by itself
                     desk.decoder = self._new_decoder()
                     desk.lines.clear()
-                    finished += self._join_apart(desk, lines)
-                else:
-                    finished += self._after(desk, lines)
+                    most = len(lines) // 2 if isinstance(fault, OutOfMemory) else len(lines)
+                    finished += self._join_apart(desk, lines, most=max(most, 1))
             finished += self._join(desk)
         return finished
 
@@ -117,11 +120,11 @@ class GenerationBackend(TaskBackend):
         self._drop(self._desk, request)
 
     def reset(self) -> None:
-        """Begin with nothing; a thread that is stuck keeps the old desk to itself."""
+        """Begin with nothing."""
         self._desk = self._new_desk()
 
     def _new_desk(self) -> _Desk:
-        return _Desk(self._new_decoder())
+        return _Desk(self._new_decoder(), room=self.batch_items)
 
     def _new_decoder(self) -> Decoder:
         return Decoder(self._writer.model, self._writer.pad, self._style or "object")
@@ -158,29 +161,32 @@ class GenerationBackend(TaskBackend):
                 yield _Line(request=request, prompt=prompt, draft=draft, spelling=spelling)
 
     def _join(self, desk: _Desk) -> list[tuple[Request, Outcome]]:
-        room = self.batch_items - len(desk.lines)
+        room = desk.room - len(desk.lines)
         joining = [desk.waiting.popleft() for _ in range(min(room, len(desk.waiting)))]
         if not joining:
             return []
-        try:
-            desk.decoder.join([line.draft for line in joining])
-        except Exception:  # noqa: BLE001  # as in `step`
-            return self._join_apart(desk, joining)
+        if _fault_of(lambda: desk.decoder.join([line.draft for line in joining])) is not None:
+            return self._join_apart(desk, joining, most=len(joining))
         desk.lines.update({id(line.draft): line for line in joining})
         return self._after(desk, joining)
 
-    def _join_apart(self, desk: _Desk, lines: Sequence[_Line]) -> list[tuple[Request, Outcome]]:
-        """Have lines read one by one, with all that has been written of them."""
+    def _join_apart(self, desk: _Desk, lines: Sequence[_Line], *, most: int) -> list[tuple[Request, Outcome]]:
+        """Have lines read one by one, with all that has been written of them; what finds no memory waits for room."""
         finished: list[tuple[Request, Outcome]] = []
         joined: list[_Line] = []
-        for line in lines:
+        for place, line in enumerate(lines):
             if id(line.request) not in desk.unfinished:  # it has failed with another of its inputs
                 continue
-            try:
-                desk.decoder.join([line.draft])
+            fault = None
+            if place < most:
+                fault = _fault_of(lambda line=line: desk.decoder.join([line.draft]))  # type: ignore[misc]
+            if fault is None and place < most:
                 joined.append(line)
-            except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear
-                finished += self._fail(desk, [line], error)
+            elif fault is not None and not (isinstance(fault, OutOfMemory) and desk.decoder.drafts):
+                finished += self._fail(desk, [line], fault)
+            else:
+                self._put_back(desk, lines[place:])
+                break
         joined = [line for line in joined if id(line.request) in desk.unfinished]
         desk.lines.update({id(line.draft): line for line in joined})
         return [*finished, *self._after(desk, joined)]
@@ -193,9 +199,15 @@ class GenerationBackend(TaskBackend):
             if line.request.is_stream and not line.request.emit(self._event(line, text)):
                 gone.append(line.request)
         done = [line for line in lines if line.is_done]
-        desk.decoder.leave([line.draft for line in done])
+        fault = _fault_of(lambda: desk.decoder.leave([line.draft for line in done]))
         for line in done:
             desk.lines.pop(id(line.draft), None)
+        if fault is not None:  # no room even to make room: what is left is read anew
+            desk.decoder = self._new_decoder()
+            left = list(desk.lines.values())
+            desk.lines.clear()
+            self._put_back(desk, left)
+        desk.room = min(desk.room + len(done), self.batch_items)
         requests = {id(line.request): line.request for line in done}
         finished = []
         for key, request in requests.items():
@@ -207,11 +219,15 @@ class GenerationBackend(TaskBackend):
             self._drop(desk, request)
         return finished
 
-    def _fail(self, desk: _Desk, lines: Sequence[_Line], error: Exception) -> list[tuple[Request, Outcome]]:
+    def _put_back(self, desk: _Desk, lines: Sequence[_Line]) -> None:
+        """Let lines wait, before all others, for those that are being written to come to their end."""
+        desk.waiting.extendleft(line for line in reversed(lines) if id(line.request) in desk.unfinished)
+        desk.room = max(1, len(desk.decoder.drafts))
+
+    def _fail(self, desk: _Desk, lines: Sequence[_Line], fault: Fault) -> list[tuple[Request, Outcome]]:
         requests = {id(line.request): line.request for line in lines}
         for request in requests.values():
             self._drop(desk, request)
-        fault = as_fault(error)
         return [(request, fault) for request in requests.values()]
 
     def _drop(self, desk: _Desk, request: Request) -> None:
@@ -256,3 +272,15 @@ class GenerationBackend(TaskBackend):
         with self.no_gradients():
             tokenstream.stream_generate(self._writer, prompt, request.work.parameters, request.emit)
         return b"", EVENTS
+
+
+def _fault_of(work: Callable[[], object]) -> Fault | None:
+    """Do something with the model, and say what went wrong; afterwards nothing keeps what it had made."""
+    fault: Fault | None = None
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear
+        fault = as_fault(error)
+    if isinstance(fault, OutOfMemory):
+        give_back()
+    return fault

@@ -49,7 +49,7 @@ class ObjectDetection(Task):
         return {"inputs": [grey_square()]}
 
     def answer(self, items: Sequence[Any], parameters: Parameters) -> list[list[dict[str, Any]]]:
-        """List what is in each image, the surest first, with its box in pixels."""
+        """List what is in each image, with its box in pixels, in the model's own order."""
         import torch
 
         inputs = self.processor(images=list(items), return_tensors="pt")
@@ -61,7 +61,7 @@ class ObjectDetection(Task):
 
     def _entries(self, found: Any) -> list[dict[str, Any]]:
         names = self.model.config.id2label
-        entries = [
+        return [
             {
                 "score": score,
                 "label": names[label],
@@ -71,4 +71,3 @@ class ObjectDetection(Task):
                 found["scores"].tolist(), found["labels"].tolist(), found["boxes"].int().tolist(), strict=True
             )
         ]
-        return sorted(entries, key=lambda entry: -float(entry["score"]))

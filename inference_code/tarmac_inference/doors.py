@@ -6,16 +6,18 @@ routing and request objects would cost as much as a tiny model does.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
 
+import asyncio
 import time
 from collections.abc import MutableMapping
 from typing import Any
 
 from .answers import to_json
 from .backends import Backend, as_fault
-from .events import log, places
-from .faults import CallerFault, Fault, Overloaded
+from .bodies import Bodies
+from .events import log
+from .faults import Fault, Overloaded
 from .figures import Figures
-from .outflows import Disconnected, Receive, Send, or_gone, send_stream
+from .outflows import Departures, Disconnected, Receive, Send, send_stream
 from .settings import Settings
 from .workers import Worker
 
@@ -23,10 +25,8 @@ Scope = MutableMapping[str, Any]
 Reply = tuple[int, bytes, str]
 
 _JSON = "application/json"
-
-
-class _BodyTooLarge(CallerFault):
-    status = 413
+_READ = (b"content-type", b"accept", b"content-length")
+_LOOK_S = 0.25
 
 
 class Doors:
@@ -36,6 +36,8 @@ class Doors:
         self._worker = worker
         self._figures = figures
         self._settings = settings
+        self._bodies = Bodies(most=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+        self._departures = Departures()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -52,6 +54,13 @@ class Doors:
             reply = self._look(path, method)
         await _send(send, reply)
 
+    async def look_after(self) -> None:
+        """Look, for ever, whether callers have gone, and whether bodies still come."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self._departures.look()
+            self._bodies.look()
+
     def _look(self, path: str, method: str) -> Reply:
         if path not in ("/ping", "/metrics", "/invocations"):
             return _error(404, f"there is no {path}; there are /ping, /invocations and /metrics")
@@ -66,19 +75,18 @@ class Doors:
 
     async def _invoke(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
         """Answer; None where the answer has been sent already, as a stream."""
-        headers = {name: value for name, value in scope["headers"] if name in (b"content-type", b"accept")}
+        headers = {name: value for name, value in scope["headers"] if name in _READ}
         started_s = time.perf_counter()
         fault: Fault | None = None
         try:
-            body = await _read(receive, most=self._settings.max_body_bytes)
+            body = await self._bodies.read(receive, headers.get(b"content-length"))
             started_s = time.perf_counter()
             request = self._backend().prepare(body, _text(headers.get(b"content-type")), _text(headers.get(b"accept")))
             if request.is_stream:
                 fault = await send_stream(self._worker, request, receive, send)
                 self._record((fault.status if fault else 200, b"", ""), time.perf_counter() - started_s, fault)
                 return None
-            waiting = self._worker.submit(request)
-            content, content_type = await (or_gone(waiting, receive) if request.is_long else waiting)
+            content, content_type = await self._departures.watched(self._worker.submit(request), receive)
             reply = (200, content, content_type)
         except Disconnected:
             raise
@@ -98,7 +106,7 @@ class Doors:
         status, content, _ = reply
         self._figures.count_request(status, took_s)
         if status >= 400 or self._settings.has_request_log:
-            facts = places(fault.__cause__) if fault is not None and status >= 500 else {}
+            facts = dict(fault.facts) if fault is not None and status >= 500 else {}
             if fault is not None and fault.field:
                 facts["field"] = fault.field
             log("request", status=status, took_ms=round(took_s * 1000, 2), answer_bytes=len(content), **facts)
@@ -108,27 +116,6 @@ def _text(header: bytes | None) -> str | None:
     return header.decode("latin-1") if header else None
 
 
-async def _read(receive: Receive, *, most: int) -> bytes:
-    """Read the whole body. Raises when it is too large or its sender goes away."""
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise Disconnected
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False) and len(body) <= most:
-        return body
-    parts = [body]
-    size = len(body)
-    while message.get("more_body", False) and size <= most:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-    if size > most:
-        raise _BodyTooLarge(f"it is larger than {most} bytes", field="body")
-    return b"".join(parts)
-
-
 def _error(status: int, message: str) -> Reply:
     return status, to_json({"error": message}).encode(errors="replace"), _JSON
 
@@ -136,5 +123,7 @@ def _error(status: int, message: str) -> Reply:
 async def _send(send: Send, reply: Reply) -> None:
     status, content, content_type = reply
     headers = [(b"content-type", content_type.encode("latin-1")), (b"content-length", str(len(content)).encode())]
+    if status == 408:  # the rest of the body may never come
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})

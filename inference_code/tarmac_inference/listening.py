@@ -9,6 +9,7 @@ from .classification import default_function, scored
 from .loading import load_feature_extractor, load_model
 from .parameters import bounded
 from .payloads import Payload
+from .recordings import check_library
 from .sounds import as_sound, silence
 from .tasks import Task
 
@@ -35,6 +36,7 @@ class AudioClassification(Task):
     @classmethod
     def load(cls, model_dir: Path) -> Task:
         """Load weights and feature extractor."""
+        check_library()
         suffixes = ("ForSequenceClassification", "ForAudioClassification")
         model = load_model(model_dir, suffixes=suffixes, auto_class="AutoModelForAudioClassification")
         return cls(model, load_feature_extractor(model_dir))
@@ -44,7 +46,7 @@ class AudioClassification(Task):
         return one_sound(super().take_inputs(payload))
 
     def parse_item(self, value: Any, *, field: str) -> Any:
-        """A WAV file, or samples."""
+        """A recording, or samples."""
         return as_sound(value, rate=self.extractor.sampling_rate, field=field)
 
     def sample(self) -> Payload:
@@ -54,9 +56,10 @@ class AudioClassification(Task):
     def answer(self, items: Sequence[Any], parameters: Parameters) -> list[list[dict[str, Any]]]:
         """Score labels for each sound, best first; sounds of one length together, so that none hears padding."""
         answers: list[list[dict[str, Any]]] = [[] for _ in items]
-        for length in {len(item) for item in items}:
-            places = [place for place, item in enumerate(items) if len(item) == length]
-            scores = self._scores([items[place] for place in places], parameters)
+        sounds = [item.heard() for item in items]
+        for length in {len(sound) for sound in sounds}:
+            places = [place for place, sound in enumerate(sounds) if len(sound) == length]
+            scores = self._scores([sounds[place] for place in places], parameters)
             for place, row in zip(places, scores, strict=True):
                 answers[place] = self._ranked(row, parameters.top_k)
         return answers

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .faults import LoadError
+from .shortages import first_line, is_shortage
 
 
 def read_config(model_dir: Path) -> dict[str, Any]:
@@ -55,8 +56,24 @@ def load_model(model_dir: Path, *, suffixes: Sequence[str], auto_class: str) -> 
 
         transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         loader = getattr(transformers, named or auto_class, None) or getattr(transformers, auto_class)
-    model = loader.from_pretrained(model_dir, **_safe_options())
+    try:
+        model = loader.from_pretrained(model_dir, **_safe_options())
+    except Exception as error:
+        if is_shortage(error):
+            raise
+        raise LoadError(_why(error, model_dir)) from error
     return model.to(device()).eval()
+
+
+def _why(error: Exception, model_dir: Path) -> str:
+    """Say in terms of the archive what transformers and safetensors say in their own."""
+    told = f"{type(error).__name__}: {first_line(error)}"
+    if type(error).__name__ == "SafetensorError":
+        names = ", ".join(sorted(path.name for path in model_dir.glob("*.safetensors")))
+        return f"the weights ({names}) are cut off or no safetensors: {told}"
+    if "ignore_mismatched_sizes" in str(error):
+        return "the weights have other shapes than config.json says; the log tells which"
+    return f"the model cannot be loaded: {told}"
 
 
 @contextmanager
@@ -91,7 +108,11 @@ def load_tokenizer(model_dir: Path) -> Any:
     """Load the tokenizer that the model was saved with."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=is_trusted())
+    tokenizer = AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=is_trusted())
+    # transformers 5 makes one without any words where there are no files, and then every text reads the same.
+    if tokenizer.is_fast and set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise LoadError("there are no tokenizer files (tokenizer.json, or the vocabulary) beside the weights")
+    return tokenizer
 
 
 def load_image_processor(model_dir: Path) -> Any:

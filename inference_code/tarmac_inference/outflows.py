@@ -34,17 +34,39 @@ class _Outflow:
         return not self.is_closed
 
 
-async def or_gone(answer: "asyncio.Future[tuple[bytes, str]]", receive: Receive) -> tuple[bytes, str]:
-    """Wait for an answer; give it up when its caller goes away. Raises Disconnected."""
-    watcher = asyncio.create_task(_await_departure(receive))
-    try:
-        await asyncio.wait((answer, watcher), return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            answer.cancel()
-            raise Disconnected
-        return answer.result()
-    finally:
-        watcher.cancel()
+Answer = asyncio.Future[tuple[bytes, str]]
+
+
+class Departures:
+    """Gives up the answers that nobody waits for any more.
+
+    To watch a connection costs a task. An answer that is soon there is not watched: only what is still awaited when
+    somebody calls `look` is.
+    """
+
+    def __init__(self) -> None:
+        self._fresh: dict[Answer, Receive] = {}
+
+    async def watched(self, answer: Answer, receive: Receive) -> tuple[bytes, str]:
+        """Wait for an answer. Raises what it raises, and Disconnected when its caller goes away before."""
+        self._fresh[answer] = receive
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Disconnected from None
+        finally:
+            self._fresh.pop(answer, None)
+
+    def look(self) -> None:
+        """Begin to watch the callers of answers that have not come yet. To be called every now and then."""
+        for answer, receive in self._fresh.items():
+            watcher = asyncio.create_task(_await_departure(receive))
+            watcher.add_done_callback(lambda _, answer=answer: answer.cancel())  # type: ignore[misc]
+            answer.add_done_callback(lambda _, watcher=watcher: watcher.cancel())  # type: ignore[misc]
+        self._fresh.clear()
 
 
 async def send_stream(worker: Worker, request: Request, receive: Receive, send: Send) -> Fault | None:

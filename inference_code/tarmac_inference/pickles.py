@@ -9,6 +9,7 @@ from .faults import CallerFault, LoadError
 from .loading import is_trusted
 from .parameters import parse_parameters
 from .payloads import Payload
+from .shortages import first_line, is_shortage
 from .tasks import MAX_ITEMS, Job, Task, as_text, kind_of
 
 FILE_NAMES = ("model.joblib", "model.pkl")
@@ -51,7 +52,13 @@ class Estimator(Task):
             )
         import joblib
 
-        return cls(joblib.load(path))
+        try:
+            estimator = joblib.load(path)
+        except Exception as error:
+            if is_shortage(error):
+                raise
+            raise LoadError(f"{path.name} cannot be read: {type(error).__name__}: {first_line(error)}") from error
+        return cls(estimator)
 
     def parse(self, payload: Payload) -> Job:
         """Check a payload: a row of numbers, or a text, or a list of either."""

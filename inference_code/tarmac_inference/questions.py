@@ -68,9 +68,8 @@ class QuestionAnswering(EncoderTask):
             names = [name for name in self.encoder.tokenizer.model_input_names if name in batch]
             output = self.encoder.forward({name: batch[name][start : rows.stop] for name in names})
             for row in rows:
-                found, null = _spans(
-                    batch, row, output.start_logits[row - start], output.end_logits[row - start], parameters
-                )
+                logits = output.start_logits[row - start], output.end_logits[row - start]
+                found, null = _spans(batch, row, *logits, parameters, cls_id=self.encoder.tokenizer.cls_token_id)
                 spans[owners[row]].extend(found)
                 nothing[owners[row]] = min(nothing[owners[row]], null)
         return [
@@ -108,15 +107,15 @@ def _cut(tokenizer: Any, question: str, most: int) -> str:
 
 
 def _spans(
-    batch: Any, row: int, start_logits: Any, end_logits: Any, parameters: Parameters
+    batch: Any, row: int, start_logits: Any, end_logits: Any, parameters: Parameters, *, cls_id: int | None
 ) -> tuple[list[Span], float]:
     """Decode one window: its best spans, and the probability that it answers nothing (the first token as a span)."""
     import torch
 
     encoding = batch.encodings[row]
     is_context = torch.tensor([sequence == 1 for sequence in encoding.sequence_ids])
-    allowed = is_context.clone()
-    allowed[0] = parameters.handle_impossible_answer or bool(is_context[0])
+    # The first special token takes its share of the probability: that is where models put what has no answer.
+    allowed = is_context | torch.tensor([one == cls_id for one in encoding.ids])
     if not is_context.any():
         return [], 1.0
     starts = start_logits.float().cpu().masked_fill(~allowed, -10_000.0).softmax(-1)
@@ -124,7 +123,9 @@ def _spans(
     null = float(starts[0] * ends[0]) if parameters.handle_impossible_answer else 0.0
     starts, ends = starts * is_context, ends * is_context
     scores = (starts[:, None] * ends[None, :]).triu().tril(parameters.max_answer_len - 1).flatten()
-    best = scores.topk(min(parameters.top_k, len(scores)))
+    # Spans that end up as the same words are one answer: look at more of them.
+    count = parameters.top_k * 2 + 10 if parameters.align_to_words else parameters.top_k
+    best = scores.topk(min(count, len(scores)))
     spans = []
     for score, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
         first, last = divmod(place, len(starts))
@@ -143,12 +144,15 @@ def _characters(encoding: Any, first: int, last: int, *, align_to_words: bool) -
 
 
 def _best(spans: Sequence[Span], null: float, context: str, parameters: Parameters) -> Any:
-    unique = {(span.start, span.end): span for span in sorted(spans, key=lambda span: span.score)}
-    answers = [
-        {"score": span.score, "start": span.start, "end": span.end, "answer": context[span.start : span.end]}
-        for span in unique.values()
-    ]
-    if parameters.handle_impossible_answer:
-        answers.append({"score": null, "start": 0, "end": 0, "answer": ""})
-    ranked = sorted(answers, key=lambda answer: -float(str(answer["score"])))[: parameters.top_k]
-    return ranked[0] if parameters.top_k == 1 and ranked else ranked
+    """Rank the answers; the same words found twice are one answer, as likely as both."""
+    answers: dict[str, dict[str, Any]] = {}
+    for span in spans:
+        words = context[span.start : span.end]
+        known = answers.get(words.lower())
+        if known is None:
+            answers[words.lower()] = {"score": span.score, "start": span.start, "end": span.end, "answer": words}
+        else:
+            known["score"] += span.score
+    nothing = [{"score": null, "start": 0, "end": 0, "answer": ""}] if parameters.handle_impossible_answer else []
+    ranked = sorted([*answers.values(), *nothing], key=lambda answer: -float(answer["score"]))[: parameters.top_k]
+    return ranked[0] if len(ranked) == 1 else ranked

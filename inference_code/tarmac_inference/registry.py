@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from .faults import LoadError
+from .foreign import foreign_model
 from .loading import read_config
 from .tasks import Task
 
@@ -113,6 +114,8 @@ def find_task(model_dir: Path) -> str:
     has_config = (model_dir / "config.json").is_file()
     if not has_config and any((model_dir / name).is_file() for name in ("model.joblib", "model.pkl")):
         return "sklearn"
+    if not has_config and (words := foreign_model(model_dir)) is not None:
+        raise LoadError(words)
     return _task_of_config(model_dir)
 
 

@@ -1,6 +1,5 @@
-"""Start-up and end of the model server: socket, signals, event loop, inference thread. Called by `serve.py`."""
+"""Start-up and end of the model server: signals, event loop, inference thread. Called by `supervising`."""
 
-import argparse
 import asyncio
 import gc
 import io
@@ -10,18 +9,19 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import uvicorn
 
-from .backends import Backend, TaskBackend, first_line
+from .backends import Backend, TaskBackend
 from .doors import Doors
 from .events import log
-from .faults import Fault, LoadError
+from .faults import Fault, LoadError, Stuck
 from .figures import Figures
 from .settings import Settings
+from .shortages import first_line, is_shortage
 from .smoke import read_smokes
 from .smoke import run as run_smokes
 from .tasks import Task
@@ -35,6 +35,13 @@ _LARGE = 10_000_000
 
 _SWITCH_INTERVAL_S = 0.001
 """How long the inference thread may keep Python from the event loop, and the other way round."""
+
+
+READY, ALIVE = b"r", b"."
+"""What a supervisor reads: the model is loaded and tried; the event loop runs."""
+
+STUCK_STATUS = 70
+"""The exit code when the model does not come back: EX_SOFTWARE of sysexits.h."""
 
 
 class _Server(uvicorn.Server):
@@ -98,15 +105,67 @@ def _set_threads(task: Task, wished: int | None) -> None:
     torch.set_num_threads(wished or fitting)
 
 
-async def serve(listener: socket.socket, settings: Settings) -> BaseException | None:
-    """Serve until a signal or a failed start. Returns why the start failed; None after a signal."""
+async def serve(listener: socket.socket, settings: Settings, pulse_fd: int | None) -> BaseException | None:
+    """Serve until a signal, a failed start, or a model that does not come back.
+
+    Args:
+        listener: Bound, and listening.
+        settings: Of the environment.
+        pulse_fd: Where a supervisor reads that this event loop is alive; None where there is none.
+
+    Returns:
+        Why the process has to end; None after a signal.
+    """
     started_s = time.monotonic()
     figures = Figures()
-    worker = Worker(timeout_s=settings.timeout_s, max_waiting=settings.max_waiting, on_batch=figures.count_batch)
-    server = _Server(
+    worker = Worker(
+        timeout_s=settings.timeout_s,
+        give_up_s=settings.give_up_s,
+        max_waiting=settings.max_waiting,
+        on_batch=figures.count_batch,
+    )
+    doors = Doors(worker, figures, settings)
+    server = _server(doors)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    def changed() -> None:
+        if worker.failure is not None:
+            stop()
+            return
+        _beat(pulse_fd, READY)
+        gc.freeze()
+        gc.enable()
+        log("ready", took_s=round(time.monotonic() - started_s, 2), model_dir=settings.model_dir)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    worker.start(lambda: load_and_try(settings), changed)
+    watcher = asyncio.create_task(worker.watch())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    beside = (
+        asyncio.create_task(doors.look_after()),
+        asyncio.create_task(_keep_beating(pulse_fd, every_s=min(1.0, settings.give_up_s / 8))),
+    )
+    await asyncio.wait((watcher, serving), return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        watcher.result()
+        log("stuck", at=worker.places())
+        return Stuck(f"the model has not come back from a request for {settings.give_up_s:g} s; this process ends")
+    for task in (watcher, *beside):
+        task.cancel()
+    await serving
+    return worker.failure
+
+
+def _server(doors: Doors) -> _Server:
+    return _Server(
         uvicorn.Config(
-            Doors(worker, figures, settings),
+            doors,
             lifespan="off",
+            ws="none",
+            proxy_headers=False,  # nobody asks who called: it would be found out for every request
             log_config=None,
             access_log=False,
             server_header=False,
@@ -115,41 +174,26 @@ async def serve(listener: socket.socket, settings: Settings) -> BaseException | 
         )
     )
 
-    def stop() -> None:
-        server.should_exit = True
 
-    def loaded() -> None:
-        if worker.failure is not None:
-            stop()
-            return
-        gc.freeze()
-        gc.enable()
-        log("ready", took_s=round(time.monotonic() - started_s, 2), model_dir=settings.model_dir)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    worker.start(lambda: load_and_try(settings), loaded)
-    watcher = asyncio.create_task(worker.watch())
-    await server.serve(sockets=[listener])
-    watcher.cancel()
-    return worker.failure
+async def _keep_beating(pulse_fd: int | None, *, every_s: float) -> None:
+    while pulse_fd is not None:
+        _beat(pulse_fd, ALIVE)
+        await asyncio.sleep(every_s)
 
 
-def listen(host: str, port: int, fd: int | None) -> socket.socket:
-    """Open the listening socket, or take over the one that was inherited."""
-    if fd is not None:
-        return socket.socket(fileno=fd)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+def _beat(pulse_fd: int | None, beat: bytes) -> None:
+    """Tell the supervisor, where there is one, that the event loop runs; end where there is none any more."""
+    if pulse_fd is None:
+        return
+    with suppress(BlockingIOError):
+        try:
+            os.write(pulse_fd, beat)
+        except BrokenPipeError:
+            os._exit(1)  # nobody is left who would end this process
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Parse the command line, serve, and end the process."""
-    parser = argparse.ArgumentParser(prog="serve.py", description="serve the model in SM_MODEL_DIR")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080")))
-    parser.add_argument("--fd", type=int, help="an inherited socket that listens already")
-    options = parser.parse_args(arguments)
+def run(listener: socket.socket, settings: Settings, pulse_fd: int | None = None) -> NoReturn:
+    """Serve, and end the process."""
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -157,35 +201,37 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what user code prints must be in the log when it is needed
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Read by OpenMP when torch or scikit-learn load it, also for threads made later.
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads or 1))
     try:
-        settings = Settings.read()
-        # Read by OpenMP when torch or scikit-learn load it, also for threads made later.
-        os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads or 1))
-        failure = _run(listen(options.host, options.port, options.fd), settings)
-    except (LoadError, OSError) as error:
+        import uvloop
+
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        failure = loop.run_until_complete(serve(listener, settings, pulse_fd))
+    except Exception as error:  # noqa: BLE001  # whatever it is, the last line says it
         failure = error
-    _end(failure)
+    end(failure)
 
 
-def _run(listener: socket.socket, settings: Settings) -> BaseException | None:
-    import uvloop
+def end(failure: BaseException | None) -> NoReturn:
+    """End the process at once: tearing down torch takes time in which nothing happens.
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        failure: BaseException | None = runner.run(serve(listener, settings))
-    return failure
-
-
-def _end(failure: BaseException | None) -> NoReturn:
-    """End the process at once: tearing down torch takes time in which nothing happens."""
-    if failure is not None:
-        if not isinstance(failure, LoadError | OSError):
+    Exit code 0 without a failure, 70 for a model that is stuck, else 1.
+    """
+    if isinstance(failure, Stuck):
+        print(f"model server: {failure}", file=sys.stderr)
+    elif failure is not None:
+        if not isinstance(failure, LoadError | OSError) or failure.__cause__ is not None:
             traceback.print_exception(failure)
-        kind = "" if isinstance(failure, LoadError) else f"{type(failure).__name__}: "
-        print(f"model server: cannot start: {kind}{first_line(failure)}", file=sys.stderr)
+        print(f"model server: cannot start: {reason(failure)}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0 if failure is None else 1)
+    os._exit(0 if failure is None else STUCK_STATUS if isinstance(failure, Stuck) else 1)
 
 
-if __name__ == "__main__":
-    main()
+def reason(failure: BaseException) -> str:
+    """Why a model could not be loaded, in one line."""
+    kind = "" if isinstance(failure, LoadError) else f"{type(failure).__name__}: "
+    hint = "there is not enough memory to load this model: " if is_shortage(failure) else ""
+    return f"{hint}{kind}{first_line(failure)}"

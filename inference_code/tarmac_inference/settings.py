@@ -16,6 +16,9 @@ class Settings:
         model_dir: The unpacked archive (SM_MODEL_DIR).
         threads: Threads of torch (TARMAC_THREADS, or OMP_NUM_THREADS above 1); None lets the model's size decide.
         timeout_s: Seconds a batch may take before its callers are told so (TARMAC_TIMEOUT_S).
+        give_up_s: Seconds after which a model that still has not come back ends the process (TARMAC_GIVE_UP_S); twice
+            timeout_s unless it is said.
+        body_timeout_s: Seconds a caller may take to send a body (TARMAC_BODY_TIMEOUT_S).
         max_waiting: Requests that may wait for the model (TARMAC_MAX_WAITING).
         max_body_bytes: The largest request body (TARMAC_MAX_BODY_BYTES).
         has_request_log: Whether every request is logged, and not only those that fail (TARMAC_LOG_REQUESTS=1).
@@ -24,6 +27,8 @@ class Settings:
     model_dir: Path = Path("/opt/ml/model")
     threads: int | None = None
     timeout_s: float = 60.0
+    give_up_s: float = 120.0
+    body_timeout_s: float = 60.0
     max_waiting: int = 1000
     max_body_bytes: int = 100 * 1024 * 1024
     has_request_log: bool = False
@@ -31,10 +36,13 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment. Raises LoadError, naming the variable that makes no sense."""
+        timeout_s = _number(environment, "TARMAC_TIMEOUT_S", cls.timeout_s)
         return cls(
             model_dir=Path(environment.get("SM_MODEL_DIR", str(cls.model_dir))),
             threads=_threads(environment),
-            timeout_s=_number(environment, "TARMAC_TIMEOUT_S", cls.timeout_s),
+            timeout_s=timeout_s,
+            give_up_s=max(_number(environment, "TARMAC_GIVE_UP_S", 2 * timeout_s), timeout_s),
+            body_timeout_s=_number(environment, "TARMAC_BODY_TIMEOUT_S", cls.body_timeout_s),
             max_waiting=int(_number(environment, "TARMAC_MAX_WAITING", cls.max_waiting)),
             max_body_bytes=int(_number(environment, "TARMAC_MAX_BODY_BYTES", cls.max_body_bytes)),
             has_request_log=environment.get("TARMAC_LOG_REQUESTS", "") == "1",

@@ -10,6 +10,7 @@ from .listening import one_sound
 from .loading import load_feature_extractor, load_model, load_tokenizer
 from .parameters import bounded
 from .payloads import Payload
+from .recordings import check_library
 from .sampling import generate
 from .sounds import as_sound, silence
 from .tasks import Task
@@ -44,6 +45,7 @@ class SpeechRecognition(Task):
     @classmethod
     def load(cls, model_dir: Path) -> Task:
         """Load weights, feature extractor and tokenizer."""
+        check_library()
         suffixes = ("ForCTC", "ForConditionalGeneration", "SpeechEncoderDecoderModel")
         auto_class = "AutoModelForCTC" if _is_ctc(model_dir) else "AutoModelForSpeechSeq2Seq"
         model = load_model(model_dir, suffixes=suffixes, auto_class=auto_class)
@@ -54,7 +56,7 @@ class SpeechRecognition(Task):
         return one_sound(super().take_inputs(payload))
 
     def parse_item(self, value: Any, *, field: str) -> Any:
-        """A WAV file, or samples."""
+        """A recording, or samples."""
         return as_sound(value, rate=self.extractor.sampling_rate, field=field)
 
     def sample(self) -> Payload:
@@ -67,9 +69,9 @@ class SpeechRecognition(Task):
         window = int(WINDOW_S * self.extractor.sampling_rate)
         texts: list[list[str]] = [[] for _ in items]
         windows = [
-            (place, item[start : start + window])
-            for place, item in enumerate(items)
-            for start in range(0, len(item), window)
+            (place, sound[start : start + window])
+            for place, sound in enumerate([item.heard() for item in items])
+            for start in range(0, len(sound), window)
         ]
         for start in range(0, len(windows), self.batch_items):
             some = windows[start : start + self.batch_items]

@@ -21,11 +21,13 @@ class Job:
         items: What to answer, in order.
         parameters: Hashable; jobs of equal parameters may share a batch.
         is_list: Whether the caller sent a list, and so wants one back.
+        is_object: Whether the caller sent one JSON object: some pipelines answer that without a list around.
     """
 
     items: tuple[Any, ...]
     parameters: Any
     is_list: bool
+    is_object: bool = False
 
 
 class Task(ABC):
@@ -38,13 +40,14 @@ class Task(ABC):
 
     def parse(self, payload: Payload) -> Job:
         """Check a payload. Raises CallerFault, naming the field."""
-        inputs, is_list = listed(self.take_inputs(payload))
+        taken = self.take_inputs(payload)
+        inputs, is_list = listed(taken)
         parameters: Any = parse_parameters(payload.get("parameters"), self.parameters_type)
         items = tuple(
             self.parse_item(value, field=f"inputs[{index}]" if is_list else "inputs")
             for index, value in enumerate(inputs)
         )
-        return Job(items=items, parameters=parameters, is_list=is_list)
+        return Job(items=items, parameters=parameters, is_list=is_list, is_object=isinstance(taken, dict))
 
     def take_inputs(self, payload: Payload) -> Any:
         """Take the inputs out of a payload; a payload without "inputs" is itself the input."""

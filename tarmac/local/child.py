@@ -11,6 +11,8 @@ import ipaddress
 import os
 import runpy
 import signal
+import socket
+import struct
 import sys
 import threading
 from contextlib import suppress
@@ -18,6 +20,10 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CAPABILITIES_VERSION = 0x20080522
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 _ADDRESS_EVENTS = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"})
 _NAME_EVENTS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
 
@@ -55,10 +61,38 @@ def _await_end_of_leash(leash_fd: int) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
+def leave_network() -> bool:
+    """Move this process, and all that it will start, into a network of its own: nothing is in it but a loopback.
+
+    The listening socket was made outside and stays there, so that requests come in. This machine's own loopback is
+    outside, too. Linux lets an ordinary user do this together with a user namespace, unless it was told not to
+    (containers, some distributions).
+
+    Returns:
+        False where that is not possible. The process must have one thread.
+    """
+    if sys.platform != "linux":
+        return False
+    user, group = os.geteuid(), os.getegid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
+        return False
+    with suppress(OSError):  # isolated it is by now; without these it only sees itself as nobody
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    with suppress(OSError), socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+    # In a user namespace of its own a process may do much that an ordinary user may not: none of it is needed.
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.capset(struct.pack("Ii", _CAPABILITIES_VERSION, 0), bytes(24))
+    return True
+
+
 def refuse_outside() -> None:
     """Refuse every socket that is not loopback, as the network isolation of SageMaker's containers does.
 
-    It holds for Python code in this process; what a native library opens on its own is not seen.
+    It holds for Python code in this process, and says why; what a native library opens on its own is not seen.
     """
     sys.addaudithook(_audit)
 
@@ -88,9 +122,14 @@ def _is_loopback(host: str | bytes) -> bool:
 def main() -> None:
     """Run serve.py as the main program, on the leash."""
     leash_fd, network, serve_path, *arguments = sys.argv[1:]
+    is_alone = network == "isolated" and leave_network()
     die_with_parent(int(leash_fd))
     if network == "isolated":
         refuse_outside()
+        if not is_alone:
+            sys.stderr.write(
+                "tarmac: no network namespace is to be had here: Python code alone is kept from the network\n"
+            )
     sys.argv = [serve_path, *arguments]
     # The script's own folder stands first in sys.path; here that is ours, whose module names are common words.
     sys.path[0] = str(Path(serve_path).resolve().parent)

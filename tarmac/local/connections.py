@@ -38,6 +38,10 @@ class ServerGone(Exception):
     """The process cannot be reached, or went away before it had answered."""
 
 
+class AnswerLost(ServerGone):
+    """The process went away with a request that it may have read."""
+
+
 class ReplyTooSlow(Exception):
     """It did not answer in time."""
 
@@ -58,10 +62,10 @@ class Connections:
         """Send one request and read the whole answer.
 
         Raises:
-            ServerGone, ReplyTooSlow, ReplyTooLarge: See there.
+            ServerGone, AnswerLost, ReplyTooSlow, ReplyTooLarge: See there.
         """
         deadline = time.monotonic() + timeout_s
-        with self._taken(timeout_s) as connection:
+        with self._taken(timeout_s) as connection, _named_faults(timeout_s, AnswerLost):
             connection.request("POST", path, body=body, headers=dict(headers))
             response = connection.getresponse()
             content = b"".join(_blocks(connection, response, deadline=deadline, max_bytes=max_bytes))
@@ -75,12 +79,15 @@ class Connections:
         """Send one request and hold its answer while it is being read. On a connection of its own, closed at the end.
 
         Raises:
-            ServerGone, ReplyTooSlow: Before the answer's headers were whole; later ones come out of its blocks.
+            ServerGone, AnswerLost, ReplyTooSlow: Before the answer's headers were whole; later ones come out of its
+                blocks.
         """
         deadline = time.monotonic() + timeout_s
         connection = HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
         try:
             with _named_faults(timeout_s):
+                connection.connect()
+            with _named_faults(timeout_s, AnswerLost):
                 connection.request("POST", path, body=body, headers=dict(headers))
                 response = connection.getresponse()
 
@@ -105,8 +112,10 @@ class Connections:
     def _taken(self, timeout_s: float) -> Iterator[HTTPConnection]:
         connection = self._take(timeout_s)
         try:
-            with _named_faults(timeout_s):
-                yield connection
+            if connection.sock is None:
+                with _named_faults(timeout_s):
+                    connection.connect()
+            yield connection
         except BaseException:
             connection.close()
             raise
@@ -133,13 +142,13 @@ class Connections:
 
 
 @contextmanager
-def _named_faults(timeout_s: float) -> Iterator[None]:
+def _named_faults(timeout_s: float, gone: type[ServerGone] = ServerGone) -> Iterator[None]:
     try:
         yield
     except TimeoutError as exc:
         raise ReplyTooSlow(f"no answer within {timeout_s:g} s") from exc
     except (OSError, HTTPException) as exc:
-        raise ServerGone(str(exc) or type(exc).__name__) from exc
+        raise gone(str(exc) or type(exc).__name__) from exc
 
 
 def _is_readable(sock: socket.socket) -> bool:

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from tarmac.local.announcements import EventSink
 from tarmac.local.environments import Environments
+from tarmac.local.hub_models import HubModels
 from tarmac.local.journal import Journal
 from tarmac.local.meters import MetricSink
 from tarmac.local.sagemaker_records import EndpointRecord, Serving
-from tarmac.local.servers import ModelServer, Owner, Workload
+from tarmac.local.servers import ModelServer, Owner
 from tarmac.local.unpacking import BadArchiveError
+from tarmac.local.workloads import Checkups, Workload
 
 PathOf = Callable[[str, str], Path]
 LogSink = Callable[[str, str, list[str]], None]
@@ -46,6 +48,8 @@ class Deployer:
     outlets: Outlets
     environments: Environments
     ping_timeout_s: float
+    checkups: Checkups
+    hub_models: HubModels | None = None
 
     def make_server(self, endpoint: EndpointRecord, serving: Serving, *, owner: Owner) -> ModelServer:
         """Make, not start, the server of the endpoint's present generation."""
@@ -63,6 +67,8 @@ class Deployer:
             endpoint_dir=directory,
             environments=self.environments,
             ping_timeout_s=asked_timeout_s or self.ping_timeout_s,
+            checkups=self.checkups,
+            hub_models=self.hub_models,
         )
         group, stream = log_group(endpoint.name), f"{serving.variant_name}/i-{uuid.uuid4().hex[:17]}"
         return ModelServer(

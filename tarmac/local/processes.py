@@ -111,6 +111,8 @@ class ServerProcess:
     def exit_words(self) -> str:
         """How it ended, in words."""
         code = self._popen.returncode
+        if code == -signal.SIGKILL and not self.was_told_to_end:
+            return "was ended by signal 9, as the kernel does when memory ends"
         return f"was ended by signal {-code}" if code is not None and code < 0 else f"exited with status {code}"
 
     def answers_ping(self) -> bool:
@@ -123,6 +125,14 @@ class ServerProcess:
             return False
         finally:
             connection.close()
+
+    def exits_within(self, seconds: float) -> bool:
+        """Wait so long for its end. From the thread that will call `wait`."""
+        try:
+            self._popen.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def wait(self) -> None:
         """Wait until it has ended and clean up after it. From one thread only."""
@@ -141,6 +151,11 @@ class ServerProcess:
             self._popen.send_signal(signal.SIGTERM)
         if not self._gone.wait(_END_GRACE_S):
             self._end_group()
+
+    def kill(self) -> None:
+        """End it at once: what does not answer would not listen either."""
+        self.was_told_to_end = True
+        self._end_group()
 
     def _end_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
-from tarmac.local.connections import Reply, ReplyTooLarge, ReplyTooSlow, ServerGone
+from tarmac.local.connections import AnswerLost, Reply, ReplyTooLarge, ReplyTooSlow, ServerGone
 from tarmac.local.event_frames import CONTENT_TYPE
 from tarmac.local.response_streams import ResponseStream
-from tarmac.local.sagemaker import EndpointMissing, SageMakerEngine, Target
+from tarmac.local.sagemaker import EndpointMissing, SageMakerEngine, Target, TooManyAtOnce
 from tarmac.local.sagemaker_records import ACCOUNT
 
 BODY_MAX_BYTES = 6_291_456
 """The most an InvokeEndpoint carries, either way. Source: BodyBlob in botocore's sagemaker-runtime service model."""
+SERVERLESS_BODY_MAX_BYTES = 4 << 20
+"""Source: SageMaker's developer guide, serverless inference: 4 MB a request, and an answer."""
 INVOCATION_TIMEOUT_S = 60.0
 """Source: InvokeEndpoint's documentation: a model must answer within 60 seconds."""
 _ORIGINAL_MESSAGE_MAX_CHARACTERS = 16_384
@@ -65,6 +67,7 @@ class RuntimeRoute:
     def _invoke(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
         body = _read_body(environ)
         with _said_plainly(name), self._engine.target(name) as target:
+            _check_size(body, target)
             reply = self._ask(name, target, body, _forwarded(environ))
         headers = [("x-Amzn-Invoked-Production-Variant", target.variant_name)]
         if "content-type" in reply.headers:
@@ -78,6 +81,7 @@ class RuntimeRoute:
         with ExitStack() as held:
             with _said_plainly(name):
                 target = held.enter_context(self._engine.target(name))
+                _check_size(body, target)
                 dimensions = {"EndpointName": name, "VariantName": target.variant_name}
                 self._record("Invocations", dimensions, 1)
                 started_at = time.monotonic()
@@ -86,6 +90,8 @@ class RuntimeRoute:
                     reply = held.enter_context(answer)
                 except ReplyTooSlow as exc:
                     raise _too_slow(exc, target) from exc
+                except AnswerLost as exc:
+                    raise _lost(name, exc, target) from exc
 
             def count(*, is_whole: bool) -> None:
                 self._record("ModelLatency", dimensions, (time.monotonic() - started_at) * 1e6)
@@ -115,11 +121,13 @@ class RuntimeRoute:
         status = 500
         try:
             reply = target.connections.post(
-                "/invocations", body, headers, timeout_s=self._timeout_s, max_bytes=BODY_MAX_BYTES
+                "/invocations", body, headers, timeout_s=self._timeout_s, max_bytes=_body_max_bytes(target)
             )
             status = reply.status
         except ReplyTooSlow as exc:
             raise _too_slow(exc, target) from exc
+        except AnswerLost as exc:
+            raise _lost(name, exc, target) from exc
         except ReplyTooLarge as exc:
             raise _model_error(0, f"{exc}.", target) from exc
         finally:
@@ -152,9 +160,29 @@ class _Refusal(Exception):
         return f"{self._status} {self._code}", headers, json.dumps(self._body).encode()
 
 
+def _body_max_bytes(target: Target) -> int:
+    return SERVERLESS_BODY_MAX_BYTES if target.is_serverless else BODY_MAX_BYTES
+
+
+def _check_size(body: bytes, target: Target) -> None:
+    if len(body) > _body_max_bytes(target):
+        message = f"HTTP content length exceeded {_body_max_bytes(target)} bytes."
+        raise _Refusal(413, "ValidationError", message)
+
+
 def _too_slow(error: ReplyTooSlow, target: Target) -> _Refusal:
     # SageMaker gives this one the status 0, and these first words are those that its clients look for.
     words = f"Your invocation timed out while waiting for a response from container primary: {error}."
+    return _model_error(0, words, target)
+
+
+def _lost(name: str, error: AnswerLost, target: Target) -> _Refusal:
+    # SageMaker's words and status for a container that dies in the middle of a request.
+    # Source: https://github.com/aws/amazon-sagemaker-examples/issues/2815
+    words = (
+        f"Amazon SageMaker could not get a response from the {name} endpoint. This can occur when CPU or memory "
+        f"utilization is high. The model server went away: {error}."
+    )
     return _model_error(0, words, target)
 
 
@@ -166,6 +194,8 @@ def _said_plainly(name: str) -> Iterator[None]:
     except EndpointMissing:
         message = f"Endpoint {name} of account {ACCOUNT} not found."
         raise _Refusal(400, "ValidationError", message) from None
+    except TooManyAtOnce:
+        raise _Refusal(400, "ThrottlingException", f"The endpoint {name} has no more concurrency.") from None
     except ServerGone as exc:
         message = f"The model server of endpoint {name} does not answer and is being started again: {exc}"
         raise _Refusal(503, "ServiceUnavailable", message) from exc

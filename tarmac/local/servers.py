@@ -1,24 +1,22 @@
 """The model server of one generation of an endpoint: unpacked, started, watched, restarted. Made by deployments.py."""
 
-import os
-import re
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import psutil
 
 from tarmac.local.connections import Connections, ServerGone
-from tarmac.local.environments import Environments, InstallingStopped, RequirementsUnmet
+from tarmac.local.environments import InstallingStopped, RequirementsUnmet
 from tarmac.local.journal import Journal
 from tarmac.local.processes import Launch, LinesSink, ServerProcess
 from tarmac.local.unpacking import BadArchiveError, UnpackingStopped, unpack
+from tarmac.local.workloads import Workload, container_environment
 
 _PING_INTERVAL_S = 0.05
 _BACKOFF_FIRST_S = 0.5
@@ -26,42 +24,6 @@ _BACKOFF_MAX_S = 30.0
 _HEALTHY_AFTER_S = 60.0
 _REASON_MAX_CHARACTERS = 1024
 _REASON_LOG_LINES = 10
-_CONTAINER_MODEL_DIR = re.compile(r"/opt/ml/model(?=/|$)")
-
-# What a process needs of its surroundings to run at all. Everything else, credentials above all, stays outside: the
-# container that this stands in for has none of it.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_")
-_PASSED_ON_WHEN_OPEN_PREFIXES = ("HF_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_")
-_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a server is to run, and where."""
-
-    endpoint_name: str
-    variant_name: str
-    generation: int
-    find_archive: Callable[[], Path] | None
-    """Gives model.tar.gz as a file, or raises BadArchiveError; None for a container that brings its own model."""
-    environment: Mapping[str, str]
-    is_isolated: bool
-    serve_path: Path
-    endpoint_dir: Path
-    environments: Environments
-    ping_timeout_s: float
-    """Seconds from the process's start in which /ping must answer 200."""
-
-    @property
-    def directory(self) -> Path:
-        """The generation's own directory: what is `/` in the container."""
-        return self.endpoint_dir / str(self.generation)
-
-    @property
-    def model_dir(self) -> Path:
-        """What is /opt/ml/model in the container."""
-        return self.directory / "opt" / "ml" / "model"
 
 
 class Owner(Protocol):
@@ -72,30 +34,6 @@ class Owner(Protocol):
 
     def server_failed(self, server: "ModelServer", reason: str) -> None:
         """It has not come up, and will not: *reason* in sentences."""
-
-
-def container_environment(workload: Workload, *, surroundings: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Make the environment that SageMaker gives a hosting container, with the model directory where it is here."""
-    prefixes = _PASSED_ON_PREFIXES + (() if workload.is_isolated else _PASSED_ON_WHEN_OPEN_PREFIXES)
-    passed_on = {k: v for k, v in surroundings.items() if k in _PASSED_ON or k.upper().startswith(prefixes)}
-    model_dir = str(workload.model_dir)
-    asked = {key: _CONTAINER_MODEL_DIR.sub(model_dir, value) for key, value in workload.environment.items()}
-    given = {
-        "HOME": str(workload.directory),
-        "SM_MODEL_DIR": model_dir,
-        "SAGEMAKER_BASE_DIR": str(workload.model_dir.parent),
-        "PYTHONUNBUFFERED": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "OMP_NUM_THREADS": "1",  # torch's own default was erratic for small models and many of them share this machine
-    }
-    if not workload.is_isolated:
-        # A name on the Hub instead of an archive is the one reason to go there; serve.py stays offline otherwise.
-        given["HF_HUB_OFFLINE"] = "0" if "HF_MODEL_ID" in asked else "1"
-    if not workload.is_isolated and "HF_HOME" not in passed_on:
-        given["HF_HOME"] = str(Path(surroundings.get("HOME", str(Path.home()))) / ".cache" / "huggingface")
-    forced = {"SM_MODEL_DIR": model_dir} | (_OFFLINE if workload.is_isolated else {})
-    kept = {key: value for key, value in asked.items() if not key.startswith("AWS_")}
-    return passed_on | given | kept | forced
 
 
 def _pause_s(deaths: int) -> float:
@@ -127,6 +65,11 @@ class ModelServer:
         """The process id while a process runs."""
         process = self._process
         return None if process is None else process.pid
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in hand."""
+        return self._in_flight
 
     def start(self) -> None:
         """Begin to unpack and start, in the background; the owner is told the outcome."""
@@ -195,6 +138,13 @@ class ModelServer:
         workload.model_dir.mkdir(parents=True)
         if workload.find_archive is not None:
             unpack(workload.find_archive(), workload.model_dir, is_stopped=self._ending.is_set)
+        elif workload.hub_models is not None and "HF_MODEL_ID" in workload.environment:
+            workload.hub_models.fetch(
+                container_environment(workload),
+                workload.model_dir,
+                is_stopped=self._ending.is_set,
+                say=lambda line: self._on_lines([line]),
+            )
         self._python = workload.environments.python_for(
             workload.model_dir, is_isolated=workload.is_isolated, is_stopped=self._ending.is_set
         )
@@ -227,6 +177,8 @@ class ModelServer:
             # `end` waits for somebody who is in `wait`, which is where this thread goes next.
             threading.Thread(target=process.end, name=f"end-{self._key}", daemon=True).start()
         ready_at = time.monotonic()
+        if is_ready:
+            self._watch(process)
         process.wait()
         self._close()
         if self._ending.is_set():
@@ -262,6 +214,17 @@ class ModelServer:
                 return True
             self._ending.wait(_PING_INTERVAL_S)
         return False
+
+    def _watch(self, process: ServerProcess) -> None:
+        """Wait for the process's end; bring it about when /ping says, again and again, that the server is not well."""
+        checkups = self.workload.checkups
+        missed = 0
+        while not process.exits_within(checkups.every_s):
+            missed = 0 if process.answers_ping() else missed + 1
+            if missed >= checkups.misses and not process.has_exited:
+                self._on_lines([f"tarmac: the model server has not passed {missed} health checks in a row"])
+                process.kill()
+                return
 
     def _open(self, process: ServerProcess) -> None:
         with self._lock:

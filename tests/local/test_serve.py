@@ -93,7 +93,8 @@ def test_every_content_type_reaches_the_model(server: ModelServer, body: bytes, 
     response = server.post(body, content_type)
 
     assert response.status_code == 200, response.text
-    assert {answer["label"] for answer in response.json()} == {"POSITIVE"}
+    answers = response.json()  # one object is answered with one, as the pipeline answers it
+    assert {answer["label"] for answer in (answers if isinstance(answers, list) else [answers])} == {"POSITIVE"}
 
 
 @pytest.mark.parametrize(
@@ -242,7 +243,7 @@ def test_broken_weights_end_the_process_with_the_reason(sentiment_dir: Path, tmp
     server = start(broken)
 
     assert server.process.wait(timeout=30) == 1
-    assert server.log.read_text().splitlines()[-1].startswith("model server: cannot start: SafetensorError")
+    assert "the weights (model.safetensors) are cut off" in server.log.read_text().splitlines()[-1]
 
 
 def test_sigterm_finishes_what_is_in_flight(tmp_path: Path) -> None:

@@ -26,6 +26,21 @@ def test_threads_are_a_wish_or_left_to_the_models_size(environment: dict[str, st
     assert Settings.read(environment).threads == threads
 
 
+@pytest.mark.parametrize(
+    ("environment", "give_up_s"),
+    [
+        ({}, 120),
+        ({"TARMAC_TIMEOUT_S": "5"}, 10),
+        ({"TARMAC_TIMEOUT_S": "5", "TARMAC_GIVE_UP_S": "60"}, 60),
+        ({"TARMAC_TIMEOUT_S": "5", "TARMAC_GIVE_UP_S": "1"}, 5),
+    ],
+)
+def test_a_model_is_given_up_after_twice_its_time_or_when_it_is_said(
+    environment: dict[str, str], give_up_s: float
+) -> None:
+    assert Settings.read(environment).give_up_s == give_up_s
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])
 def test_a_number_that_makes_no_sense_names_its_variable(value: str) -> None:
     with pytest.raises(LoadError, match="TARMAC_TIMEOUT_S"):

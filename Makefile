@@ -3,11 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SECONDS ?= 60
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-transformers-4 check package bench lock clean
+.PHONY: help setup demo test test-transformers-4 test-toolkit test-encoder fuzz check package tables bench lock clean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +28,22 @@ demo: setup ## See the whole life of a model, in under a minute
 	@$(BIN)/tarmac demo
 
 test: setup ## Run every test
+	$(BIN)/python -m benchmarks.peers toolkit  # tests/parity compares with it; pip is not to run on a test's time
 	$(BIN)/python -m pytest
 
 test-transformers-4: setup ## Run the model server's tests on transformers 4.51
 	$(BIN)/python -m tests.other_transformers 4.51.3
+
+test-encoder: setup ## Judge a real sentence encoder of 90 MB, packed by every tool that is here
+	$(BIN)/python -m tests.real_encoder
+
+fuzz: setup ## Fuzz the door's readers, each SECONDS=60 of processor time
+	@$(BIN)/python -m pip install --quiet --only-binary :all: 'atheris>=3,<4' || echo "atheris has no wheel for this machine: random changes, not guided by coverage" >&2
+	@for each in tar safetensors pickles toml; do $(BIN)/python -m tests.fuzz.fuzz_door_$$each --seconds $(SECONDS) || exit 1; done
+
+test-toolkit: setup ## Compare with the Hugging Face container's own stack: its toolkit, and its server (needs Java)
+	$(BIN)/python -m benchmarks.peers toolkit
+	$(BIN)/python -m pytest tests/parity tests/parity/mms_suite.py
 
 check: setup ## Lint, format, types, layers
 	$(BIN)/ruff check .
@@ -41,9 +54,12 @@ check: setup ## Lint, format, types, layers
 package: setup ## Make the Lambda bundle and its template in build/package
 	$(BIN)/tarmac package --out build/package
 
-bench: setup ## Measure, each thing against a named peer
-	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "there are no benchmarks yet" >&2; exit 1; }
-	@for each in benchmarks/[a-z]*.py; do echo "== $$each"; $(BIN)/python -m benchmarks.$$(basename $$each .py) $$(test $$each = benchmarks/bundle.py && echo --install-sagemaker) || exit 1; done
+tables: setup ## Ask the SageMaker SDK and transformers anew for the tables that plans are made from
+	$(BIN)/python -m tarmac.tables.images
+	$(BIN)/python -m tarmac.tables.architectures
+
+bench: setup ## Measure, each thing against a named peer; quickly with SIZE=100, in part with ONLY="door packing"
+	@$(BIN)/python -m benchmarks.suite $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
 
 lock: ## Pin the newest versions that fit into requirements-dev.txt
 	@test -x $(BIN)/pip-compile || { echo "run: make setup" >&2; exit 1; }

@@ -16,13 +16,15 @@ import sysconfig
 import tempfile
 import venv as builder
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, present
 from tarmac.stack.packaging import package
 
 TAKES = 7
+IMPORT_MAX, ZIP_MAX_MB, MEMORY_MAX_MB = 1.3, 5, 80
 SAGEMAKER = "sagemaker==2.257.7"
 """The newest of those whose `import sagemaker` imports the SDK; from 3 on it is a namespace that imports nothing."""
 SAGEMAKER_VENV = Path(__file__).parents[1] / "build" / SAGEMAKER.replace("==", "-")
@@ -138,10 +140,29 @@ def main() -> None:
         _print_row("bare boto3 handler", bare)
         with_client = best([cold_start(unzipped, BARE_HANDLER_WITH_CLIENT) for _ in range(TAKES)])
         _print_row("bare boto3 handler with one client", with_client)
+        starts = {}
         for name, program in FUNCTIONS.items():
-            start = best([cold_start(unzipped, program) for _ in range(TAKES)])
+            start = starts[name] = best([cold_start(unzipped, program) for _ in range(TAKES)])
             _print_row(name, start, f"{start.import_ms / bare.import_ms:.2f}x the bare handler")
         print(f"{'import sagemaker':<36}{_sagemaker(chosen.sagemaker, is_to_install=chosen.install_sagemaker)}")
+    present("bundle", "The Lambda bundle", figures_of(zip_mb, starts, bare))
+
+
+def figures_of(zip_mb: float, starts: Mapping[str, ColdStart], bare: ColdStart) -> list[Figure]:
+    """Compare imports with the bare handler's, size and memory with what is promised."""
+    imports = [
+        Figure(
+            case=f"import, {name}", ours=start.import_ms, peer=bare.import_ms, peer_name="bare boto3 handler",
+            unit="ms", at_most=None if "," in name else IMPORT_MAX,
+        )
+        for name, start in starts.items()
+    ]  # fmt: skip
+    first = list(starts.values())[-1]
+    sizes = {"zipped": (zip_mb, ZIP_MAX_MB), "memory after the first request": (first.memory_mb, MEMORY_MAX_MB)}
+    return imports + [
+        Figure(case=case, ours=ours, peer=most, peer_name="the promise", unit="MB", at_most=1)
+        for case, (ours, most) in sizes.items()
+    ]
 
 
 def install_sagemaker(venv: Path = SAGEMAKER_VENV) -> str:

@@ -1,11 +1,12 @@
 """Upload and download one large object with the real AWS CLI: the embedded AWS against stock moto, in one run.
 
-    python benchmarks/upload.py [SIZE_MB]       512 by default
+    python -m benchmarks.upload [--size MB]
 
-Prints seconds, MB/s and the server's peak memory for each. Exits 1 when the embedded AWS misses its targets: at least
-half of stock moto's upload speed, and less than 400 MB of memory whatever the size.
+Promised: at least half of stock moto's upload speed, and less than 400 MB of memory whatever the size, where stock moto
+holds the whole object.
 """
 
+import argparse
 import contextlib
 import os
 import socket
@@ -17,9 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.figures import Figure, present
+
 ROOT = Path(__file__).parents[1]
 AWS_CLI = Path(sys.executable).parent / "aws"
 MEMORY_TARGET_MB = 400
+UPLOAD_MIN = 0.5
 _EMBEDDED = """
 import sys, threading
 from pathlib import Path
@@ -104,8 +108,11 @@ def measure(name: str, command: list[str], port: int, source: Path) -> Result:
     return Result(name, upload_s, download_s, idle_mb, peak_mb)
 
 
-def main(size_mb: int) -> int:
-    """Measure both; return the exit code."""
+def main() -> None:
+    """Measure both and present."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512, metavar="MB", help="of the object (2^20 bytes); 512")
+    size_mb = parser.parse_args().size
     with tempfile.TemporaryDirectory(prefix="tarmac-bench-") as folder:
         source = Path(folder) / "object.bin"
         with source.open("wb") as file:
@@ -114,23 +121,26 @@ def main(size_mb: int) -> int:
         embedded_port, stock_port = free_port(), free_port()
         embedded = [sys.executable, "-c", _EMBEDDED, str(Path(folder) / "state"), str(embedded_port)]
         stock = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(stock_port)]
-        results = [
-            measure("embedded AWS", embedded, embedded_port, source),
-            measure("stock moto", stock, stock_port, source),
-        ]
-    print(f"{size_mb} MB with {AWS_CLI.name} s3 cp")
-    print(f"{'':14} {'up s':>7} {'up MB/s':>8} {'down s':>7} {'down MB/s':>9} {'idle MB':>8} {'peak MB':>8}")
-    for one in results:
-        up, down = size_mb / one.upload_s, size_mb / one.download_s
-        print(
-            f"{one.name:14} {one.upload_s:7.1f} {up:8.0f} {one.download_s:7.1f} {down:9.0f} "
-            f"{one.idle_mb:8.0f} {one.peak_mb:8.0f}"
-        )
-    ours, theirs = results
-    is_good = ours.peak_mb < MEMORY_TARGET_MB and ours.upload_s <= 2 * theirs.upload_s
-    print("targets met" if is_good else "TARGETS MISSED")
-    return 0 if is_good else 1
+        ours = measure("embedded AWS", embedded, embedded_port, source)
+        theirs = measure("stock moto", stock, stock_port, source)
+    present(
+        "upload", f"The AWS CLI and {size_mb:,} MB: the embedded AWS and stock moto", figures_of(ours, theirs, size_mb)
+    )
+
+
+def figures_of(ours: Result, theirs: Result, size_mb: int) -> list[Figure]:
+    """Compare speeds, and memory with the promise and with the peer."""
+    up = (size_mb / ours.upload_s, size_mb / theirs.upload_s)
+    down = (size_mb / ours.download_s, size_mb / theirs.download_s)
+    return [
+        Figure(case="upload", ours=up[0], peer=up[1], peer_name=theirs.name, unit="MB/s", at_least=UPLOAD_MIN),
+        Figure(case="download", ours=down[0], peer=down[1], peer_name=theirs.name, unit="MB/s"),
+        Figure(
+            case="peak memory", ours=ours.peak_mb, peer=MEMORY_TARGET_MB, peer_name="the promise", unit="MB", at_most=1
+        ),
+        Figure(case="peak memory", ours=ours.peak_mb, peer=theirs.peak_mb, peer_name=theirs.name, unit="MB"),
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 512))
+    main()

@@ -49,7 +49,8 @@ class Push(io.RawIOBase):
         """Tell *on_sent* how many bytes went, each time a part has."""
         self._s3, self._where, self._on_sent = s3, {"Bucket": bucket, "Key": key}, on_sent
         self._part_bytes = part_bytes
-        self._buffer = bytearray()
+        self._held: list[memoryview] = []
+        self._held_bytes = 0
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._waiting: deque[Future[dict[str, Any]]] = deque()
         self._parts: list[dict[str, Any]] = []
@@ -64,21 +65,27 @@ class Push(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Take bytes; waits while four parts are on their way. Raises what sending a part has raised."""
-        self._buffer += data
-        while len(self._buffer) >= self._part_bytes:
-            self._send(bytes(self._buffer[: self._part_bytes]))
-            del self._buffer[: self._part_bytes]
+        # Held, not copied, until a part is whole: what is no `bytes` the writer may change after this.
+        rest = memoryview(data if isinstance(data, bytes) else bytes(data))
+        while rest:
+            piece = rest[: self._part_bytes - self._held_bytes]
+            self._held.append(piece)
+            self._held_bytes += len(piece)
+            rest = rest[len(piece) :]
+            if self._held_bytes == self._part_bytes:
+                self._send(self._release())
         return len(data)
 
     def finish(self) -> Sent:
         """Send the rest and make the object. Raises botocore's errors."""
         if self._upload_id is None:
-            answer = self._s3.put_object(**self._where, Body=bytes(self._buffer))
-            self._size_bytes = len(self._buffer)
+            whole = self._release()
+            answer = self._s3.put_object(**self._where, Body=whole)
+            self._size_bytes = len(whole)
             self._on_sent(self._size_bytes)
         else:
-            if self._buffer:
-                self._send(bytes(self._buffer))
+            if self._held:
+                self._send(self._release())
             self._parts += [each.result() for each in self._waiting]
             upload = {"UploadId": self._upload_id, "MultipartUpload": {"Parts": self._parts}}
             answer = self._s3.complete_multipart_upload(**self._where, **upload)
@@ -90,6 +97,12 @@ class Push(io.RawIOBase):
         for each in self._waiting:
             each.cancel()
         self._pool.shutdown()
+
+    def _release(self) -> bytes:
+        part = b"".join(self._held)
+        self._held.clear()
+        self._held_bytes = 0
+        return part
 
     def _send(self, part: bytes) -> None:
         if self._upload_id is None:

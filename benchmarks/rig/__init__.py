@@ -1,0 +1,1 @@
+"""What the benchmarks of servers share: clients that ask, and processes with their memory."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.names import ModelName, ReleaseId
-from chalicelib.reports import ServingPlan
+from chalicelib.reports import Autoscale, ServingPlan
 from chalicelib.state import Drop, Stamp
 
 
@@ -75,12 +75,42 @@ class CreateEndpoint:
 
 @dataclass(frozen=True)
 class UpdateEndpoint:
-    """Move the endpoint to another release; the old one answers until the new one is ready."""
+    """Move the endpoint to another release; the old one answers until the new one is ready.
+
+    Attributes:
+        keeps_counts: As many instances as there are now, and not as the new configuration begins with.
+    """
 
     name: str
     config_name: str
     model: ModelName
     release: ReleaseId
+    keeps_counts: bool = False
+
+
+@dataclass(frozen=True)
+class BeginReplacement:
+    """Mark an endpoint that no update can change, so that nobody invokes it when it is deleted; it stays wanted."""
+
+    model: ModelName
+
+
+@dataclass(frozen=True)
+class EnsureScaling:
+    """Let Application Auto Scaling move the number of instances between these bounds."""
+
+    name: str
+    model: ModelName
+    release: ReleaseId
+    wished: Autoscale
+
+
+@dataclass(frozen=True)
+class RemoveScaling:
+    """Stop Application Auto Scaling: an update of what it moves may be refused, and so may a deletion."""
+
+    name: str
+    model: ModelName
 
 
 @dataclass(frozen=True)
@@ -134,12 +164,14 @@ class PutToSleep:
 
     Attributes:
         used: The last use as listed at *listed_at*; None when there was none.
+        is_scaled: Application Auto Scaling moves it, and must be told to stop.
     """
 
     name: str
     model: ModelName
     used: Stamp | None
     listed_at: datetime
+    is_scaled: bool = False
 
 
 Action = (
@@ -151,6 +183,9 @@ Action = (
     | CreateEndpointConfig
     | CreateEndpoint
     | UpdateEndpoint
+    | BeginReplacement
+    | EnsureScaling
+    | RemoveScaling
     | DeleteEndpoint
     | DeleteEndpointConfig
     | DeleteModel

@@ -16,17 +16,33 @@ from chalicelib.aws.last_resorts import SchedulerLastResorts
 from chalicelib.aws.looks import SqsLooks
 from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.metrics import CloudWatchMetrics
+from chalicelib.aws.quotas import ServiceQuotas
 from chalicelib.aws.releases import S3Releases
 from chalicelib.aws.runtime import SageMakerRuntime
+from chalicelib.aws.scaling import ApplicationAutoScaling
 from chalicelib.commands import Commands
 from chalicelib.door import DoorRules
 from chalicelib.errors import ConfigurationError
 from chalicelib.executor import Executor
+from chalicelib.hub import HuggingFaceHub
+from chalicelib.idleness import PlanRules
 from chalicelib.looker import Looker
-from chalicelib.planner import PlanRules
-from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Looks, Marks, Metrics, Releases, Runtime
+from chalicelib.ports import (
+    Clock,
+    Drops,
+    Endpoints,
+    Hub,
+    LastResorts,
+    Looks,
+    Marks,
+    Metrics,
+    Quotas,
+    Releases,
+    Runtime,
+    Scaling,
+)
 from chalicelib.proxy import Proxy
-from chalicelib.settings import Settings
+from chalicelib.settings import HUB_URL, Settings
 from chalicelib.sweeper import Sweeper
 from chalicelib.views import Views
 
@@ -66,6 +82,9 @@ class World:
     looks: Looks
     clock: Clock
     last_resorts: LastResorts | None = field(default=None, kw_only=True)
+    scaling: Scaling | None = field(default=None, kw_only=True)
+    hub: Hub | None = field(default=None, kw_only=True)
+    quotas: Quotas | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -135,13 +154,31 @@ def aws_world(settings: Settings) -> World:
             subnets=settings.subnets,
             security_groups=settings.security_groups,
             volume_kms_key_arn=settings.volume_kms_key_arn,
+            hub_environment=_hub_environment(settings),
         ),
         runtime=SageMakerRuntime(runtime),
         metrics=CloudWatchMetrics(clients.lazily("cloudwatch")),
         looks=SqsLooks(clients.lazily("sqs"), settings.queue_url),
         clock=SystemClock(),
         last_resorts=_last_resorts(settings, clients),
+        scaling=ApplicationAutoScaling(clients.lazily("application-autoscaling")),
+        hub=HuggingFaceHub(settings.hub_url, settings.hub_token),
+        quotas=ServiceQuotas(
+            clients.lazily(
+                "service-quotas",
+                connect_timeout=3,
+                read_timeout=10,
+                retries={"mode": "standard", "total_max_attempts": 3},
+            ),
+            SystemClock(),
+        ),
     )
+
+
+def _hub_environment(settings: Settings) -> Mapping[str, str]:
+    """What a container must be told to fetch from where, and as whom, the door has asked."""
+    told = {} if settings.hub_url == HUB_URL else {"HF_ENDPOINT": settings.hub_url}
+    return told if settings.hub_token is None else {**told, "HF_TOKEN": settings.hub_token}
 
 
 def _last_resorts(settings: Settings, clients: Clients) -> LastResorts | None:
@@ -178,6 +215,8 @@ def build(settings: Settings, world: World | None = None) -> Application:
         idle_floor_s=settings.idle_floor_s,
         drops_prefix=settings.drops_prefix,
         trust_ceiling=settings.trust,
+        is_in_vpc=bool(settings.subnets),
+        instance_types=settings.instance_types,
     )
     rules = PlanRules(settings.app, settings.idle_after_s, settings.releases_kept)
     executor = Executor(
@@ -190,9 +229,12 @@ def build(settings: Settings, world: World | None = None) -> Application:
         at.last_resorts,
         settings.endpoints_max,
         settings.instance_types,
+        at.scaling,
+        at.hub,
         read_handler,
+        at.quotas,
     )
-    looker = Looker(at.drops, at.releases, at.marks, at.endpoints, executor, at.clock, rules)
+    looker = Looker(at.drops, at.releases, at.marks, at.endpoints, executor, at.clock, rules, at.scaling)
     return Application(
         settings=settings,
         looker=looker,

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.errors import ModelNotFound, ModelRefused, ReleaseNotFound
+from chalicelib.idleness import LAST_MODIFIED_GRAIN_S
 from chalicelib.looker import Looker
 from chalicelib.names import ModelName, ReleaseId
-from chalicelib.planner import LAST_MODIFIED_GRAIN_S
 from chalicelib.ports import Clock, Drops, Looks, Marks, Releases
 from chalicelib.reports import refusal_sentence
 from chalicelib.state import Desired, EndpointStatus, Failure, ReleaseRecord

@@ -31,6 +31,9 @@ TarmacError
 │   ├── InvalidCall
 │   ├── Throttled            retryable
 │   └── Unavailable          retryable
+├── HubError                 the Hugging Face Hub's; raised by its adapter only
+│   ├── HubUnavailable       retryable
+│   └── HubRefused           there is no such model, or not for us
 └── ConfigurationError       raised at start
     └── InvalidSetting
 """
@@ -261,6 +264,28 @@ class Unavailable(AwsError):
     code = "aws_unavailable"
     status = 503
     is_retryable = True
+
+
+class HubError(TarmacError):
+    """The Hugging Face Hub's fault or refusal."""
+
+    code = "hub_error"
+    status = 502
+
+
+class HubUnavailable(HubError):
+    """The Hub did not answer, or answered that it cannot now. That says nothing about the model."""
+
+    code = "hub_unavailable"
+    status = 503
+    is_retryable = True
+
+
+class HubRefused(HubError):
+    """There is no such model or revision, or nobody here may read it."""
+
+    code = "hub_refused"
+    status = 424
 
 
 class ConfigurationError(TarmacError):

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from chalicelib.actions import (
     Action,
+    BeginReplacement,
     CreateEndpoint,
     CreateEndpointConfig,
     CreateModel,
@@ -14,6 +15,7 @@ from chalicelib.actions import (
     DeleteEndpointConfig,
     DeleteModel,
     DeleteRelease,
+    EnsureScaling,
     ForgetFailure,
     ForgetModel,
     InspectDrop,
@@ -21,19 +23,20 @@ from chalicelib.actions import (
     RecordFailure,
     RecordStart,
     RemoveMark,
+    RemoveScaling,
     UpdateEndpoint,
 )
-from chalicelib.door import DoorRules, Inspection, code_problem, examine, refuse_name
+from chalicelib.door import DoorRules, Inspection, code_problem, examine, examine_alone, refuse_name
 from chalicelib.door.grafts import graft, rewrite
-from chalicelib.errors import AlreadyExists, Changed, InProgress, NotFound, QuotaExceeded, Unavailable
-from chalicelib.names import name_problem
-from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Marks, Releases
+from chalicelib.errors import AlreadyExists, Changed, HubUnavailable, InProgress, NotFound, QuotaExceeded, Unavailable
+from chalicelib.names import ReleaseId, name_problem
+from chalicelib.ports import Clock, Drops, Endpoints, Hub, LastResorts, Marks, Quotas, Releases, Scaling
 from chalicelib.reports import Report, refusal_sentence
 from chalicelib.state import Drop, Failure
 from chalicelib.telemetry import count, logger
 
 SLEEP_WITHIN_S = 60.0
-"""A sweep deletes an endpoint this long after its listing began, or not at all; see planner.MARK_SETTLED_S."""
+"""A sweep deletes an endpoint this long after its listing began, or not at all; see idleness.MARK_SETTLED_S."""
 
 
 class Outcome(StrEnum):
@@ -62,8 +65,14 @@ class Executor:
     """How many endpoints may be there at a time; two looks at once may go one beyond it. None for no limit."""
     instance_types: frozenset[str] = frozenset()
     """Those that may be started here; empty for any. IAM holds to the same list: this only tells it in time."""
+    scaling: Scaling | None = None
+    """None where nothing scales by itself."""
+    hub: Hub | None = None
+    """Asked about models that are dropped by name; None where there is no way to it."""
     handler: Callable[[], Mapping[str, bytes]] = dict
     """Gives Tarmac's own handler: its files, by path in a model's archive."""
+    quotas: Quotas | None = None
+    """Asked when a new release is planned; None where nothing limits the account."""
 
     def execute(self, action: Action) -> Outcome:  # noqa: C901, PLR0912  # one case per action, by design
         """Carry out one action.
@@ -89,7 +98,7 @@ class Executor:
                     "ready", extra={"event": "ready", "model": model, "release": release, "took_s": round(took_s, 3)}
                 )
             case CreateModel(name, model, release, plan):
-                uri = self.releases.archive_uri(model, release)
+                uri = None if plan.hub_model is not None else self.releases.archive_uri(model, release)
                 _ensure(
                     lambda: self.endpoints.create_model(name, model=model, release=release, plan=plan, archive_uri=uri)
                 )
@@ -98,14 +107,22 @@ class Executor:
                 _ensure(lambda: self.endpoints.create_config(name, model=model, release=release, plan=plan))
             case CreateEndpoint():
                 self._create_endpoint(action)
-            case UpdateEndpoint(name, config_name, model, release):
-                try:
-                    self.endpoints.update(name, config_name)
-                except NotFound as exc:
-                    # As with CreateEndpoint below; or the endpoint is gone, and the next look sees it.
-                    raise Unavailable(exc.message, retry_after_s=5) from exc
-                count("Deploys", model=model)
-                logger.info("updating", extra={"event": "updating", "model": model, "release": release})
+            case UpdateEndpoint():
+                self._update_endpoint(action)
+            case BeginReplacement(model):
+                # In this order: while the mark is there nobody invokes, and after the touch it is wanted awake, so that
+                # what comes after its deletion is its creation.
+                self.marks.put_asleep(model)
+                self.marks.touch(model)
+                logger.info("replacing", extra={"event": "replacing", "model": model})
+            case EnsureScaling(name, model, release, wished):
+                if self.scaling is not None:
+                    # Noted first: what is registered and not noted would outlive the wish for it.
+                    self.releases.note_scaled(model, release)
+                    self.scaling.ensure(name, wished)
+            case RemoveScaling(name):
+                if self.scaling is not None:
+                    self.scaling.remove(name)
             case DeleteEndpoint(name, model):
                 self.endpoints.delete(name)
                 logger.info("endpoint deleted", extra={"event": "endpoint-deleted", "model": model})
@@ -146,30 +163,58 @@ class Executor:
 
     def _judge(self, drop: Drop) -> Report:
         raw_toml = self.drops.read_toml(drop)
+        if not drop.has_archive:
+            return self._judge_alone(drop, raw_toml)
         code = self.drops.read_code(drop) if code_problem(drop) is None else {}
         archive = self.drops.open_archive(drop)
         try:
-            found = examine(drop, archive, raw_toml, rules=self.door_rules, now=self.clock.now(), code=code)
+            found = examine(drop, archive, raw_toml, rules=self._rules(), now=self.clock.now(), code=code)
         finally:
             archive.close()
         return self._repeat_or_pin(drop, found, code) if found.report.is_accepted else found.report
 
+    def _rules(self) -> DoorRules:
+        """The stage's rules, with what the account may run as far as that is known now."""
+        if self.quotas is None:
+            return self.door_rules
+        return replace(self.door_rules, quotas=self.quotas.endpoint_instances())
+
+    def _judge_alone(self, drop: Drop, raw_toml: bytes | None) -> Report:
+        """Judge a deploy.toml without an archive by what the Hub says of the model that it names."""
+        if self.hub is None:
+            raise HubUnavailable("this stage has no way to the Hugging Face Hub")
+        before = self.releases.read_report(drop.model, drop.release)
+        pinned = before.plan.hub_model if before is not None and before.plan is not None else None
+        commit = pinned.revision if pinned is not None else None
+        report = examine_alone(drop, raw_toml, self.hub, rules=self._rules(), now=self.clock.now(), commit=commit)
+        if report.plan is None or report.plan.hub_model is None:
+            return report
+        earlier = self._repeated(drop, report)
+        self.releases.pin_hub(drop, report.plan.hub_model, earlier)
+        return replace(report, same_as=earlier)
+
     def _repeat_or_pin(self, drop: Drop, found: Inspection, code: Mapping[str, bytes]) -> Report:
         """Recognise an earlier release's bytes and wishes (an ETag differs with the part size); else pin a copy."""
         report = found.report
-        for record in self.releases.list(drop.model):
-            if record.release == drop.release or record.pinned_at is None:
-                continue
-            earlier = self.releases.read_report(drop.model, record.release)
-            if earlier is not None and earlier.sha256 == report.sha256 and earlier.plan == report.plan:
-                # Pinned anew all the same: when a release was pinned last tells which one to fall back to.
-                self.releases.pin(drop, earlier.release)
-                return replace(report, same_as=earlier.release)
+        if (earlier := self._repeated(drop, report)) is not None:
+            # Pinned anew all the same: when a release was pinned last tells which one to fall back to.
+            self.releases.pin(drop, earlier)
+            return replace(report, same_as=earlier)
         if report.plan is not None and report.plan.is_grafted:
             self._graft(drop, found, code or self.handler())
         else:
             self.releases.pin(drop)
         return report
+
+    def _repeated(self, drop: Drop, report: Report) -> ReleaseId | None:
+        """Find the earlier release whose bytes and wishes a drop repeats."""
+        for record in self.releases.list(drop.model):
+            if record.release == drop.release or record.pinned_at is None:
+                continue
+            earlier = self.releases.read_report(drop.model, record.release)
+            if earlier is not None and earlier.sha256 == report.sha256 and earlier.plan == report.plan:
+                return earlier.release
+        return None
 
     def _graft(self, drop: Drop, found: Inspection, files: Mapping[str, bytes]) -> None:
         """Pin the archive with a handler in front of it."""
@@ -214,6 +259,15 @@ class Executor:
         count("Deploys" if is_first else "Wakes", model=action.model)
         logger.info("starting", extra={"event": "deploying" if is_first else "waking", **facts})
 
+    def _update_endpoint(self, action: UpdateEndpoint) -> None:
+        try:
+            self.endpoints.update(action.name, action.config_name, keeps_counts=action.keeps_counts)
+        except NotFound as exc:
+            # As with CreateEndpoint above; or the endpoint is gone, and the next look sees it.
+            raise Unavailable(exc.message, retry_after_s=5) from exc
+        count("Deploys", model=action.model)
+        logger.info("updating", extra={"event": "updating", "model": action.model, "release": action.release})
+
     def _put_to_sleep(self, action: PutToSleep) -> Outcome:
         """Mark, look at the last use again, delete: in this order a request and the sweep cannot miss each other."""
         etag = self.marks.put_asleep(action.model)
@@ -225,6 +279,8 @@ class Executor:
             self.marks.remove_asleep(action.model, etag)
             return Outcome.TOO_LATE
         try:
+            if action.is_scaled and self.scaling is not None:
+                self.scaling.remove(action.name)
             self.endpoints.delete(action.name)
         except InProgress:
             # SageMaker began to change it by itself: it runs on, so the mark must not stand in the way of requests.

@@ -1,15 +1,16 @@
 """One pass over one model: observe, plan, act. Called by the queue's door, the sweeper, the proxy and the views."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.actions import Action
 from chalicelib.errors import Changed
 from chalicelib.executor import Executor, Outcome
+from chalicelib.idleness import PlanRules
 from chalicelib.names import ModelName, ReleaseId, endpoint_name, name_problem, release_name
-from chalicelib.planner import PlanRules, plan
-from chalicelib.ports import Clock, Drops, Endpoints, Marks, Releases
-from chalicelib.reports import Report
+from chalicelib.planner import plan
+from chalicelib.ports import Clock, Drops, Endpoints, Marks, Releases, Scaling
+from chalicelib.reports import Autoscale, Report
 from chalicelib.state import Actual, Desired, Drop, Failure, ReleaseRecord, Usage
 from chalicelib.telemetry import logger
 
@@ -36,6 +37,7 @@ class Looker:
     executor: Executor
     clock: Clock
     rules: PlanRules
+    scaling: Scaling | None = None
 
     def look(self, model: ModelName, usage: Usage | None = None) -> Look:
         """Bring one model nearer to what it should be, as far as can be done now.
@@ -73,7 +75,8 @@ class Looker:
         report = self._report(drop, records)
         own = None if report is None or not report.is_accepted else report.same_as or report.release
         failure, is_stale = self._failure(drop, own, records)
-        asked = self._asked_back(drop, records)
+        # With the archive gone there is nothing to go back from: what was asked for before that is over.
+        asked = None if report is not None and report.is_nothing_named else self._asked_back(drop, records)
         target = asked or self._target(model, report, own, failure, is_stale=is_stale, records=records)
         return Desired(
             model,
@@ -94,11 +97,21 @@ class Looker:
         model = desired.model
         if name_problem(model) is not None:
             return Actual()
-        return Actual(
+        actual = Actual(
             endpoint=self.endpoints.find(endpoint_name(self.rules.app, model)),
             sagemaker_models=self.endpoints.list_models(model),
             endpoint_configs=self.endpoints.list_configs(model),
         )
+        return replace(actual, scaling=self._scaling(desired, actual))
+
+    def _scaling(self, desired: Desired, actual: Actual) -> Autoscale | None:
+        """Ask what moves the number of instances, where that was ever wished for: others do not pay the two calls."""
+        endpoint, target = actual.endpoint, desired.target
+        if self.scaling is None or endpoint is None or not endpoint.is_owned or endpoint.is_serverless:
+            return None
+        is_wished = target is not None and target.plan is not None and target.plan.autoscale is not None
+        is_noted = any(record.scaled_at is not None for record in desired.releases)
+        return self.scaling.find(endpoint.name) if is_wished or is_noted else None
 
     def _report(self, drop: Drop, records: tuple[ReleaseRecord, ...]) -> Report | None:
         record = _record(records, drop.release)
@@ -157,11 +170,16 @@ class Looker:
             return report if report.same_as is None else self.releases.read_report(model, own)
         if failure is not None and failure.is_transient:
             return None
+        is_nothing_named = report is not None and report.is_nothing_named
         older = [record for record in records if record.release != own and record.pinned_at and not record.failed_at]
         for record in sorted(older, key=_pinned_at, reverse=True):
             candidate = self.releases.read_report(model, record.release)
-            if candidate is not None and candidate.is_accepted:
-                return candidate
+            if candidate is None or candidate.plan is None:
+                continue
+            if is_nothing_named and candidate.plan.hub_model is None:
+                # Not a bad re-drop: the archive that it was made of has been deleted, and only deploy.toml is left.
+                return None
+            return candidate
         return None
 
 

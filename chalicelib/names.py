@@ -176,6 +176,16 @@ def pinned_archive_key(model: str, release: str) -> str:
     return f"{releases_prefix(model)}{release}/model.tar.gz"
 
 
+def hub_pin_key(model: str, release: str) -> str:
+    """Where it is written which commit of the Hub a release without an archive is."""
+    return f"{releases_prefix(model)}{release}/hub.json"
+
+
+def scaled_key(model: str, release: str) -> str:
+    """The object that tells that this release's endpoint may be registered with Application Auto Scaling."""
+    return f"{releases_prefix(model)}{release}/scaled.json"
+
+
 def report_key(model: str, release: str) -> str:
     """Where the door's report on the release is."""
     return f"{releases_prefix(model)}{release}/report.json"

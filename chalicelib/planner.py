@@ -1,11 +1,11 @@
 """Decides what to do about one model: a pure function from facts to actions. Called by the looker and the sweeper."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from chalicelib.actions import (
     Action,
+    BeginReplacement,
     CreateEndpoint,
     CreateEndpointConfig,
     CreateModel,
@@ -13,6 +13,7 @@ from chalicelib.actions import (
     DeleteEndpointConfig,
     DeleteModel,
     DeleteRelease,
+    EnsureScaling,
     ForgetFailure,
     ForgetModel,
     InspectDrop,
@@ -20,28 +21,15 @@ from chalicelib.actions import (
     RecordFailure,
     RecordStart,
     RemoveMark,
+    RemoveScaling,
     UpdateEndpoint,
 )
+from chalicelib.idleness import MARK_SETTLED_S, PlanRules, awake_since, idle_after_s, is_idle, is_last_use_settled
 from chalicelib.names import ReleaseId, endpoint_name, release_name
 from chalicelib.reports import Report
-from chalicelib.state import MODIFYING, Actual, Desired, Endpoint, EndpointStatus, Usage
+from chalicelib.state import MODIFYING, Actual, Desired, Endpoint, EndpointStatus, Stamp, Usage
 
-TOUCH_CEILING_S = 60.0
-MARK_SETTLED_S = 90.0
-"""A mark older than this was written by a sweep that has acted or given up: a sweep deletes within 60 s of its
-listing or not at all. Source: docs/decisions/0005-sleep-protocol.md."""
-LAST_MODIFIED_GRAIN_S = 1.0
-"""S3's LastModified has whole seconds, rounded down: the last use may be this much later than it looks."""
 _LONGEST_START_S = 3600.0
-
-
-@dataclass(frozen=True)
-class PlanRules:
-    """What of the settings bears on planning. *idle_after_s* None is never."""
-
-    app: str
-    idle_after_s: float | None
-    releases_kept: int = 3
 
 
 def plan(
@@ -59,7 +47,7 @@ def plan(
     endpoint = actual.endpoint
     if endpoint is not None and not endpoint.is_owned:
         return ()
-    if desired.drop is None:
+    if desired.drop is None or desired.is_emptied:
         return tuple(_plan_removal(desired, actual))
     if desired.report is None:
         return (InspectDrop(desired.drop),)
@@ -93,7 +81,11 @@ def _plan_removal(desired: Desired, actual: Actual) -> Iterator[Action]:
         return
     yield from (DeleteEndpointConfig(name) for name in sorted(actual.endpoint_configs))
     yield from (DeleteModel(name) for name in sorted(actual.sagemaker_models))
-    if desired.has_traces:
+    if desired.report is not None:
+        # A deploy.toml alone is left. The report that says so stays, and so do the marks, which mean nothing now.
+        others = {record.release for record in desired.releases} - {desired.report.release}
+        yield from (DeleteRelease(desired.model, release) for release in sorted(others))
+    elif desired.has_traces:
         yield ForgetModel(desired.model)
 
 
@@ -187,14 +179,15 @@ def _plan_running(
 ) -> Iterator[Action]:
     if desired.is_wanted_asleep:
         if usage is not None and is_last_use_settled(desired, idle_after_s(target, rules), now=now):
-            yield PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at)
+            is_scaled = actual.scaling is not None
+            yield PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at, is_scaled)
         return
+    config = release_name(rules.app, desired.model, target.release)
     if desired.asleep is not None:
         if now - desired.asleep.at > timedelta(seconds=MARK_SETTLED_S):
-            yield RemoveMark(desired.model, desired.asleep)
+            yield from _plan_settled(desired, desired.asleep, target, actual, endpoint, config_name=config)
         return
-    rest = _plan_rest(desired, target, endpoint, usage, now=now, rules=rules)
-    config = release_name(rules.app, desired.model, target.release)
+    rest = _plan_rest(desired, target, actual, endpoint, usage=usage, now=now, rules=rules)
     if endpoint.config_name != config:
         if rest is not None:
             # Nobody has asked since the new drop, and the update has not come about (a quota may forbid it): the wake
@@ -202,7 +195,7 @@ def _plan_running(
             yield rest
             return
         yield from _plan_records(desired, target, actual, rules)
-        yield UpdateEndpoint(endpoint.name, config, desired.model, target.release)
+        yield from _plan_move(desired, target, actual, endpoint, config)
         return
     # Missing under a running endpoint when somebody, or an overtaken look, removed them: the next wake needs them.
     yield from _plan_records(desired, target, actual, rules)
@@ -210,10 +203,66 @@ def _plan_running(
     yield from _plan_garbage(desired, actual, rules)
     if rest is not None:
         yield rest
+    else:
+        # Last: what it cannot do must not keep a model from its rest.
+        yield from _plan_scaling(desired, target, actual, endpoint)
+
+
+def must_replace(target: Report, endpoint: Endpoint) -> bool:
+    """Tell whether the endpoint has instances and the target is serverless, which no update can make of it.
+
+    Source: SageMaker's developer guide, serverless inference: the other way works, and is one-way too.
+    """
+    return target.plan is not None and target.plan.is_serverless and not endpoint.is_serverless
+
+
+def _plan_settled(
+    desired: Desired, mark: Stamp, target: Report, actual: Actual, endpoint: Endpoint, *, config_name: str
+) -> Iterator[Action]:
+    """End what a mark of that age stands for: by now nobody invokes, whoever wrote it."""
+    if endpoint.config_name == config_name or not must_replace(target, endpoint):
+        yield RemoveMark(desired.model, mark)
+        return
+    # A process that looked before the mark was written held its ticket for 60 s at most, and a request takes 28 s.
+    if actual.scaling is not None:
+        yield RemoveScaling(endpoint.name, desired.model)
+    yield DeleteEndpoint(endpoint.name, desired.model)
+
+
+def _plan_move(
+    desired: Desired, target: Report, actual: Actual, endpoint: Endpoint, config_name: str
+) -> Iterator[Action]:
+    """Move a running endpoint to the target: by an update where that can be, else by taking its place."""
+    if must_replace(target, endpoint):
+        yield BeginReplacement(desired.model)
+        return
+    if actual.scaling is not None:
+        # An update that changes the instance type is refused while Application Auto Scaling holds the variant.
+        yield RemoveScaling(endpoint.name, desired.model)
+    keeps_counts = actual.scaling is not None and target.plan is not None and target.plan.autoscale is not None
+    yield UpdateEndpoint(endpoint.name, config_name, desired.model, target.release, keeps_counts)
+
+
+def _plan_scaling(desired: Desired, target: Report, actual: Actual, endpoint: Endpoint) -> Iterator[Action]:
+    """Let the number of instances be moved as wished; only what is in service can be."""
+    wished = target.plan.autoscale if target.plan is not None else None
+    if endpoint.status is not EndpointStatus.IN_SERVICE or actual.scaling == wished:
+        return
+    if wished is None:
+        yield RemoveScaling(endpoint.name, desired.model)
+    else:
+        yield EnsureScaling(endpoint.name, desired.model, target.release, wished)
 
 
 def _plan_rest(
-    desired: Desired, target: Report, endpoint: Endpoint, usage: Usage | None, *, now: datetime, rules: PlanRules
+    desired: Desired,
+    target: Report,
+    actual: Actual,
+    endpoint: Endpoint,
+    *,
+    usage: Usage | None,
+    now: datetime,
+    rules: PlanRules,
 ) -> PutToSleep | None:
     """Put to sleep what has earned its rest."""
     is_earned = endpoint.status is EndpointStatus.IN_SERVICE and is_idle(
@@ -221,7 +270,7 @@ def _plan_rest(
     )
     if usage is None or not is_earned:
         return None
-    return PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at)
+    return PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at, actual.scaling is not None)
 
 
 def _plan_start_record(desired: Desired, target: Report, actual: Actual, endpoint: Endpoint) -> Iterator[Action]:
@@ -256,64 +305,6 @@ def _plan_garbage(desired: Desired, actual: Actual, rules: PlanRules) -> Iterato
         is_live = release_name(rules.app, desired.model, record.release) in needed
         if record.release not in kept and not is_live:
             yield DeleteRelease(desired.model, record.release)
-
-
-def idle_after_s(target: Report, rules: PlanRules) -> float | None:
-    """Tell the TTL that holds for a release, in seconds; None for never."""
-    if target.plan is not None and target.plan.is_idle_after_wished:
-        return target.plan.idle_after_s
-    return rules.idle_after_s
-
-
-def touch_interval_s(ttl_s: float | None) -> float:
-    """Tell the longest time, in seconds, that a process may serve a model without writing down the use again.
-
-    A use that recent cannot look idle, whose threshold is ten times as long.
-    """
-    return TOUCH_CEILING_S if ttl_s is None else min(TOUCH_CEILING_S, ttl_s / 10)
-
-
-def is_last_use_settled(desired: Desired, ttl_s: float | None, *, now: datetime) -> bool:
-    """Tell whether every process that serves the model must have seen the mark: two touch intervals without a use."""
-    if desired.used is None:
-        return True
-    return now - desired.used.at > timedelta(seconds=2 * touch_interval_s(ttl_s) + LAST_MODIFIED_GRAIN_S)
-
-
-def awake_since(desired: Desired, endpoint: Endpoint) -> datetime:
-    """Tell the moment from which idleness counts: the latest of created, modified, dropped and used, aware UTC."""
-    moments = [endpoint.created_at, endpoint.modified_at]
-    if desired.drop is not None:
-        moments.append(desired.drop.dropped_at)
-    if desired.used is not None:
-        moments.append(desired.used.at)
-    return max(moments)
-
-
-def is_idle(usage: Usage | None, *, awake_since: datetime, idle_after_s: float | None, now: datetime) -> bool:
-    """Tell whether an endpoint has earned its rest. Pure: no I/O, no clock.
-
-    Args:
-        usage: What CloudWatch saw over the last TTL; None, or invocations of None, when it could not be read.
-        awake_since: Aware UTC; see `awake_since`.
-        idle_after_s: TTL in seconds; None for never.
-        now: Aware UTC.
-
-    Returns:
-        False whenever anything is unknown: unknown is not idle.
-
-    Raises:
-        ValueError: A datetime is naive.
-
-    Source: docs/decisions/0005-sleep-protocol.md
-    """
-    if awake_since.tzinfo is None or now.tzinfo is None:
-        raise ValueError("datetimes must be aware")
-    if usage is None or usage.invocations is None or idle_after_s is None:
-        return False
-    if usage.invocations != 0:
-        return False
-    return now - awake_since >= timedelta(seconds=idle_after_s + LAST_MODIFIED_GRAIN_S)
 
 
 def _own_release(desired: Desired) -> ReleaseId:

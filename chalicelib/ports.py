@@ -1,7 +1,7 @@
 """What the flows need from the world, as Protocols. Implemented in aws/ and by the tests' fakes; joined in bootstrap.
 
-Every method raises `errors.AwsError` leaves and nothing else. Absence is None where it is an answer, `NotFound` where
-it is a surprise.
+Every method raises `errors.AwsError` leaves and nothing else; `Hub`'s raise `errors.HubError` leaves. Absence is None
+where it is an answer, `NotFound` where it is a surprise.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from chalicelib.names import ModelName, ReleaseId
-from chalicelib.reports import Report, ServingPlan
-from chalicelib.state import Answer, Drop, Endpoint, EndpointSummary, Failure, ReleaseRecord, Span, Stamp
+from chalicelib.reports import Autoscale, HubModel, Report, ServingPlan
+from chalicelib.state import Answer, Drop, Endpoint, EndpointSummary, Failure, HubRepo, ReleaseRecord, Span, Stamp
 
 
 class Clock(Protocol):
@@ -58,6 +58,16 @@ class Drops(Protocol):
         """Remove archive, code/ and deploy.toml. Done when they are already gone."""
 
 
+class Hub(Protocol):
+    """The Hugging Face Hub."""
+
+    def look_up(self, model: HubModel) -> HubRepo:
+        """Say what is there, and at which commit. Raises HubUnavailable; HubRefused when it is not for us to have."""
+
+    def read(self, repo: HubRepo, path: str, *, max_bytes: int) -> bytes:
+        """Read a small file at the repository's commit, or its first *max_bytes*. Raises as `look_up`."""
+
+
 class Releases(Protocol):
     """What Tarmac made of the drops, under releases/."""
 
@@ -72,6 +82,9 @@ class Releases(Protocol):
 
         Raises Changed or NotFound when the drop moved on.
         """
+
+    def pin_hub(self, drop: Drop, hub_model: HubModel, release: ReleaseId | None = None) -> None:
+        """Write down which commit of the Hub is the drop's own release, or the one that it repeats."""
 
     def splice(self, drop: Drop, pieces: Iterable[bytes | Span]) -> None:
         """Write the release's archive from bytes and from spans of the drop's. Raises Changed or NotFound as `pin`."""
@@ -99,6 +112,9 @@ class Releases(Protocol):
 
     def write_start(self, model: ModelName, release: ReleaseId, took_s: float) -> None:
         """Add one start; only the last few are kept."""
+
+    def note_scaled(self, model: ModelName, release: ReleaseId) -> None:
+        """Write down that something may move this release's number of instances."""
 
     def ask_back(self, model: ModelName, release: ReleaseId) -> None:
         """Write down, now, that a person wants this release to run rather than the drop's."""
@@ -154,9 +170,9 @@ class Endpoints(Protocol):
         """Names and creation times of the endpoint configurations of this model's releases."""
 
     def create_model(
-        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str
+        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str | None
     ) -> None:
-        """Raises AlreadyExists."""
+        """Make one of an archive, or of none where the container fetches its model. Raises AlreadyExists."""
 
     def create_config(self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan) -> None:
         """Raises AlreadyExists."""
@@ -164,8 +180,11 @@ class Endpoints(Protocol):
     def create(self, name: str, config_name: str, *, model: ModelName, release: ReleaseId) -> None:
         """Raises AlreadyExists, QuotaExceeded, NotFound (a configuration made a moment ago may not be seen yet)."""
 
-    def update(self, name: str, config_name: str) -> None:
-        """Raises InProgress, NotFound."""
+    def update(self, name: str, config_name: str, *, keeps_counts: bool = False) -> None:
+        """Move to another configuration, with the number of instances that is there now or with its own.
+
+        Raises InProgress, NotFound.
+        """
 
     def delete(self, name: str) -> None:
         """Raises InProgress. Done when it is already gone."""
@@ -208,6 +227,19 @@ class Metrics(Protocol):
         """
 
 
+class Scaling(Protocol):
+    """What moves an endpoint's number of instances with the calls that come."""
+
+    def find(self, endpoint: str) -> Autoscale | None:
+        """The bounds that hold for a running endpoint; None where its number of instances is fixed."""
+
+    def ensure(self, endpoint: str, wished: Autoscale) -> None:
+        """Make these bounds hold; the endpoint must be in service."""
+
+    def remove(self, endpoint: str) -> None:
+        """Fix the number where it is. Done when nothing moves it."""
+
+
 class LastResorts(Protocol):
     """What deletes an endpoint when nobody has pushed its deletion ahead for long: docs/dead-mans-switch.md."""
 
@@ -216,6 +248,13 @@ class LastResorts(Protocol):
 
     def push(self, endpoint: str, *, now: datetime) -> bool:
         """Push an existing one ahead; False when the endpoint has none."""
+
+
+class Quotas(Protocol):
+    """What the account may run."""
+
+    def endpoint_instances(self) -> Mapping[str, int] | None:
+        """How many instances of each type may run for endpoints; types that are not in it, and None: not known."""
 
 
 class Looks(Protocol):

@@ -22,9 +22,9 @@ from chalicelib.errors import (
     TarmacError,
     Unavailable,
 )
+from chalicelib.idleness import MARK_SETTLED_S, idle_after_s, touch_interval_s
 from chalicelib.looker import Looker
 from chalicelib.names import DROPS_PREFIX, ModelName, archive_key, endpoint_name, name_problem
-from chalicelib.planner import MARK_SETTLED_S, idle_after_s, touch_interval_s
 from chalicelib.ports import Clock, Endpoints, Looks, Marks, Releases, Runtime
 from chalicelib.reports import refusal_sentence
 from chalicelib.state import ANSWERING, Answer, Desired, Endpoint, EndpointStatus

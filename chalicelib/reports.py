@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,6 +11,8 @@ from chalicelib.names import ReleaseId
 
 FORMAT = 1
 """Version of report.json; a report of another version is made anew."""
+ARCHIVE_MISSING = "archive-missing"
+"""The check of a deploy.toml that lies there alone and names no model of the Hub."""
 
 
 class Severity(StrEnum):
@@ -43,6 +45,39 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Autoscale:
+    """How many instances an endpoint may have, and how many calls a minute one of them should take."""
+
+    min: int
+    max: int
+    invocations_per_instance: int
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model of the Hugging Face Hub. *revision*: a branch, a tag or a commit; None for the default branch."""
+
+    id: str
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One way to run a release: what was chosen, or why it was not.
+
+    Attributes:
+        name: An instance type, or `serverless 2048 MB`.
+        price_per_hour: Of all instances together, in *currency*; of serverless, of an hour of computing. None: unknown.
+        why_not: One sentence; None for what was chosen.
+    """
+
+    name: str
+    price_per_hour: float | None
+    currency: str | None
+    why_not: str | None
+
+
+@dataclass(frozen=True)
 class ServingPlan:
     """How a release will run, and why.
 
@@ -54,13 +89,18 @@ class ServingPlan:
         why: One sentence per choice made, for people.
         is_grafted: The release's archive gets a `code/` that the dropped one has not.
         code_digest: Of the code/ dropped beside the archive; None for Tarmac's own handler.
+        mode: realtime or serverless.
+        instance_type: None exactly where there are no instances: serverless.
+        memory_mb, max_concurrency: Of a serverless endpoint; None for any other.
+        autoscale: Bounds between which Application Auto Scaling moves the number of instances; None where it is fixed.
+        hub_model: What the container fetches from the Hugging Face Hub in place of an archive, its revision a commit.
     """
 
     container: str
     image_uri: str
     task: str | None
     mode: str
-    instance_type: str
+    instance_type: str | None
     instance_count: int
     idle_after_s: float | None
     env: tuple[tuple[str, str], ...] = ()
@@ -70,6 +110,19 @@ class ServingPlan:
     why: tuple[str, ...] = ()
     is_grafted: bool = False
     code_digest: str | None = None
+    memory_mb: int | None = None
+    max_concurrency: int | None = None
+    autoscale: Autoscale | None = None
+    hub_model: HubModel | None = None
+    inference_ami: str | None = None
+    """The host image that the container's CUDA needs; None where SageMaker's default does."""
+    ranking: tuple[Ranked, ...] = field(default=(), compare=False)
+    """What was chosen and the nearest of what was not. Prices and quotas move; they make no other plan of it."""
+
+    @property
+    def is_serverless(self) -> bool:
+        """Whether there are no instances: nothing is billed while nobody calls."""
+        return self.mode == "serverless"
 
 
 @dataclass(frozen=True)
@@ -78,8 +131,8 @@ class Report:
 
     Attributes:
         checked_at: Aware UTC.
-        size_bytes: Of the archive, packed.
-        sha256: Of the archive, packed, in hex; None when it could not be read to its end.
+        size_bytes: Of the archive, packed; of a model of the Hub, of the files that serving loads.
+        sha256: Of the archive, packed, in hex; None when it could not be read to its end, or there is none.
         plan: How it will run; None exactly when the drop is refused.
         same_as: An older accepted release with the same bytes and wishes, which then stands for this one too.
     """
@@ -97,6 +150,11 @@ class Report:
     def is_accepted(self) -> bool:
         """Whether the release may run."""
         return self.plan is not None
+
+    @property
+    def is_nothing_named(self) -> bool:
+        """Whether neither an archive nor a model of the Hub was there: a deploy.toml alone."""
+        return any(check.id == ARCHIVE_MISSING for check in self.checks)
 
     @property
     def errors(self) -> tuple[Check, ...]:
@@ -135,7 +193,12 @@ def _report_from(raw: dict[str, Any]) -> Report:
 
 
 def _plan_from(raw: dict[str, Any]) -> ServingPlan:
-    return ServingPlan(**{**raw, "env": tuple(sorted(raw["env"].items())), "why": tuple(raw["why"])})
+    typed: dict[str, Any] = {"env": tuple(sorted(raw["env"].items())), "why": tuple(raw["why"])}
+    for name, kind in (("autoscale", Autoscale), ("hub_model", HubModel)):
+        if raw.get(name) is not None:
+            typed[name] = kind(**raw[name])
+    typed["ranking"] = tuple(Ranked(**row) for row in raw.get("ranking", ()))
+    return ServingPlan(**{**raw, **typed})
 
 
 def refusal_sentence(checks: Iterable[Check]) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chalicelib.errors import InvalidSetting
 from chalicelib.names import APP_NAME_MAX_LENGTH, DROPS_PREFIX, drops_prefix_problem
@@ -13,6 +13,8 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _APP_NAME = re.compile(r"[a-z0-9]+")
 """No dash: else `tarmac` with a model `dev-cat` and `tarmac-dev` with a model `cat` would name the same endpoint."""
 
+HUB_URL = "https://huggingface.co"
+_HUB_URL = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+(/[\w./-]*)?", re.ASCII)
 _TRUST = re.compile("strict|scan|trusted")
 _ORIGIN = re.compile(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _KEY_ARN = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
@@ -79,6 +81,10 @@ class Settings:
     """The one web page origin that a browser may call the API from; None for none."""
     volume_kms_key_arn: str | None = None
     """The KMS key that encrypts the storage of the models' instances; None for SageMaker's own."""
+    hub_url: str = HUB_URL
+    """The Hugging Face Hub, or a mirror of it, without a slash at the end."""
+    hub_token: str | None = field(default=None, repr=False)
+    """What opens private and gated models of the Hub; None for those open to all."""
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -109,6 +115,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     app = environ.get("TARMAC_APP") or "tarmac"
     if not _APP_NAME.fullmatch(app) or len(app) > APP_NAME_MAX_LENGTH:
         raise InvalidSetting("TARMAC_APP", f"{app!r} is not a-z and 0-9 only, {APP_NAME_MAX_LENGTH} at most")
+    hub_url, hub_token = read_hub(environ)
     return Settings(
         bucket=required("TARMAC_BUCKET"),
         queue_url=required("TARMAC_QUEUE_URL"),
@@ -134,7 +141,19 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         trust=_matching(environ, "TARMAC_TRUST", _TRUST, "one of strict, scan, trusted") or "trusted",
         cors_origin=_matching(environ, "TARMAC_CORS_ORIGIN", _ORIGIN, "one origin such as https://app.example.com"),
         volume_kms_key_arn=_matching(environ, "TARMAC_VOLUME_KMS_KEY", _KEY_ARN, "the ARN of a KMS key"),
+        hub_url=hub_url,
+        hub_token=hub_token,
     )
+
+
+def read_hub(environ: Mapping[str, str] = os.environ) -> tuple[str, str | None]:
+    """Read where the Hugging Face Hub is, and the token for it, from the variables that its own clients read.
+
+    Raises:
+        InvalidSetting: HF_ENDPOINT is no URL.
+    """
+    url = _matching(environ, "HF_ENDPOINT", _HUB_URL, f"a URL such as {HUB_URL}") or HUB_URL
+    return url.rstrip("/"), environ.get("HF_TOKEN") or None
 
 
 def _drops_prefix(environ: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.names import ModelName, ReleaseId, code_digest, release_id
-from chalicelib.reports import Report
+from chalicelib.reports import Autoscale, Report
 
 
 class EndpointStatus(StrEnum):
@@ -64,6 +64,10 @@ class CodeFile:
     size_bytes: int
 
 
+NO_ARCHIVE = ""
+"""In the place of an ETag: only a deploy.toml was dropped."""
+
+
 @dataclass(frozen=True)
 class Drop:
     """What a person uploaded. ETags without quotes; *dropped_at* the latest of its objects, aware UTC."""
@@ -80,6 +84,11 @@ class Drop:
     """A handler dropped beside the archive, to go in front of it."""
 
     @property
+    def has_archive(self) -> bool:
+        """Whether there is one; a deploy.toml alone may name a model of the Hugging Face Hub instead."""
+        return self.archive_etag != NO_ARCHIVE
+
+    @property
     def release(self) -> ReleaseId:
         """The release this drop makes."""
         return release_id(self.archive_etag, self.toml_etag, self.code_digest)
@@ -88,6 +97,35 @@ class Drop:
     def code_digest(self) -> str | None:
         """What the dropped code/ adds to the release's id; None when there is none."""
         return code_digest({file.path: file.etag for file in self.code})
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file of a repository of the Hub; *size_bytes* None where the Hub does not say."""
+
+    path: str
+    size_bytes: int | None
+
+
+@dataclass(frozen=True)
+class HubRepo:
+    """What the Hub says of a model at one commit.
+
+    Attributes:
+        commit: Its full hash.
+        parameters: How many there are by dtype (F32, BF16, ...); empty where the Hub does not say.
+        pipeline_tag: What the model does, in the Hub's words.
+        library: What loads it, in the Hub's words.
+        is_open: Anybody may read it: neither private nor gated.
+    """
+
+    id: str
+    commit: str
+    files: tuple[HubFile, ...]
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    pipeline_tag: str | None = None
+    library: str | None = None
+    is_open: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,6 +147,8 @@ class ReleaseRecord:
     started_at: datetime | None = None
     asked_at: datetime | None = None
     """When a person asked to go back to it."""
+    scaled_at: datetime | None = None
+    """When something was first let move its number of instances: what does so may be there still."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +199,11 @@ class Desired:
         return max(moments, default=None)
 
     @property
+    def is_emptied(self) -> bool:
+        """Whether only a deploy.toml that names no model is left of a drop: then nothing is to run."""
+        return self.report is not None and self.report.is_nothing_named and self.target is None
+
+    @property
     def is_wanted_asleep(self) -> bool:
         """Whether the mark is newer than the last use and the drop; a tie is awake."""
         wanted_at = self.last_wanted_at
@@ -178,6 +223,7 @@ class Endpoint:
     """Carries our tags; a name alone does not make it ours."""
     failure_reason: str | None = None
     variants: tuple[str, ...] = ("AllTraffic",)
+    is_serverless: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,6 +243,8 @@ class Actual:
     endpoint: Endpoint | None = None
     sagemaker_models: frozenset[str] = frozenset()
     endpoint_configs: Mapping[str, datetime] = field(default_factory=dict)
+    scaling: Autoscale | None = None
+    """What moves its number of instances; asked only where a release wishes for it, or did."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from chalicelib.actions import PutToSleep
 from chalicelib.errors import AwsError
 from chalicelib.executor import Outcome
+from chalicelib.idleness import idle_after_s
 from chalicelib.looker import Looker
 from chalicelib.names import VARIANT_NAME, ModelName, endpoint_name, model_of_endpoint
-from chalicelib.planner import idle_after_s
 from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Marks, Metrics, Releases
 from chalicelib.state import Drop, EndpointStatus, EndpointSummary, ReleaseRecord, Stamp, Usage
 from chalicelib.telemetry import count, logger

@@ -9,9 +9,10 @@ from typing import Any
 
 from chalicelib.actions import Action
 from chalicelib.errors import ModelNotFound
+from chalicelib.idleness import LAST_MODIFIED_GRAIN_S, awake_since, idle_after_s
 from chalicelib.looker import Looker, live_release
 from chalicelib.names import ModelName, model_of_endpoint
-from chalicelib.planner import LAST_MODIFIED_GRAIN_S, awake_since, idle_after_s, plan
+from chalicelib.planner import must_replace, plan
 from chalicelib.ports import Clock, Drops, Endpoints, Releases
 from chalicelib.reports import Report, refusal_sentence
 from chalicelib.state import ANSWERING, Actual, Desired, Endpoint, EndpointStatus
@@ -40,6 +41,8 @@ def state_of(desired: Desired, actual: Actual) -> tuple[ModelState, str]:  # a t
         return ModelState.BLOCKED, f"an endpoint named {endpoint.name!r} exists that is not Tarmac's: it is not touched"
     if desired.drop is None:
         return ModelState.DELETING, "the drop is gone; endpoint, configuration, model and releases follow"
+    if desired.is_emptied and endpoint is not None:
+        return ModelState.DELETING, "the archive is gone, and deploy.toml names no other model; what runs follows"
     if endpoint is not None and endpoint.status in ANSWERING:
         return _state_of_running(desired, endpoint)
     if desired.report is None and desired.target is None:
@@ -63,6 +66,8 @@ def state_of(desired: Desired, actual: Actual) -> tuple[ModelState, str]:  # a t
 def _state_of_running(desired: Desired, endpoint: Endpoint) -> tuple[ModelState, str]:
     note = _note_on_drop(desired)
     if desired.asleep is not None:
+        if desired.target is not None and must_replace(desired.target, endpoint) and not desired.is_wanted_asleep:
+            return ModelState.UPDATING, "it becomes serverless, for which the endpoint with instances has to go first"
         if desired.is_wanted_asleep:
             return ModelState.FALLING_ASLEEP, "the next sweep puts it to sleep once nobody can be using it"
         return ModelState.WAKING, "it was about to sleep and was asked again: it answers when the mark has settled"
@@ -208,4 +213,8 @@ def _plan_row(target: Report | None) -> Mapping[str, Any]:
         "instance_type": served.instance_type if served else None,
         "instance_count": served.instance_count if served else None,
         "price_per_hour_usd": served.price_per_hour_usd if served else None,
+        "mode": served.mode if served else None,
+        "memory_mb": served.memory_mb if served else None,
+        "autoscale": _plain(served.autoscale) if served else None,
+        "hub_model": _plain(served.hub_model) if served else None,
     }

@@ -50,9 +50,10 @@ def render_toml() -> str:
         _GENERATED,
         "# deploy.toml",
         "",
-        "Optional, beside the archive: `models/<name>/deploy.toml`. Everything in it is optional too. An unknown",
-        "key, a wrong type or a bad value refuses the drop, and the report says which line and what was meant. Keys",
-        "stand at the top of the file, above the first `[table]`, unless they are listed under one here.",
+        "Optional, beside the archive: `models/<name>/deploy.toml`; or alone, where it names a `hub_model`. Everything",
+        "in it is optional. An unknown key, a wrong type or a bad value refuses the drop, and the report says which",
+        "line and what was meant. Keys stand at the top of the file, above the first `[table]`, unless they are listed",
+        "under one here.",
     ]
     for table in ("", *(table for table in TABLES if table != "env")):
         lines += ["", f"## {'[' + table + ']' if table else 'At the top'}", ""]

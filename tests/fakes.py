@@ -16,11 +16,21 @@ from chalicelib.aws.drops import S3Drops
 from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.releases import S3Releases
 from chalicelib.bootstrap import World
-from chalicelib.errors import AlreadyExists, AwsError, Changed, InProgress, InvalidCall, NotFound
+from chalicelib.errors import AlreadyExists, AwsError, Changed, HubRefused, InProgress, InvalidCall, NotFound
 from chalicelib.names import DROPS_PREFIX, ModelName, ReleaseId, archive_key, is_release_name, toml_key
-from chalicelib.reports import ServingPlan
+from chalicelib.reports import Autoscale, HubModel, ServingPlan
 from chalicelib.settings import Settings
-from chalicelib.state import ANSWERING, MODIFYING, Answer, Endpoint, EndpointStatus, EndpointSummary, Span
+from chalicelib.state import (
+    ANSWERING,
+    MODIFYING,
+    Answer,
+    Endpoint,
+    EndpointStatus,
+    EndpointSummary,
+    HubFile,
+    HubRepo,
+    Span,
+)
 
 DAWN = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 APP = "tarmac"
@@ -161,6 +171,7 @@ class FakeEndpoint:
     is_owned: bool = True
     next_config: str | None = None
     failure_reason: str | None = None
+    is_serverless: bool = False
 
 
 @dataclass
@@ -184,10 +195,15 @@ class FakeEndpoints:
         self.endpoints: dict[str, FakeEndpoint] = {}
         self.configs: dict[str, datetime] = {}
         self.models: dict[str, str] = {}
+        self.serverless: set[str] = set()
+        """Configurations without instances."""
+        self.kept_counts: list[str] = []
+        """Endpoints whose update kept the number of instances."""
         self.refusals: deque[AwsError] = deque()
         """Raised by the next calls of `create`, one each."""
         self.on_create: Callable[[FakeEndpoint], None] = lambda endpoint: None
         self.on_delete: Callable[[FakeEndpoint], None] = lambda endpoint: None
+        self.on_gone: Callable[[str], object] = lambda name: None
 
     # Moves of the world.
 
@@ -201,11 +217,19 @@ class FakeEndpoints:
         for endpoint in [e for e in self.endpoints.values() if name in {None, e.name} and e.status in MODIFYING]:
             if endpoint.status is EndpointStatus.DELETING:
                 del self.endpoints[endpoint.name]
+                self.on_gone(endpoint.name)
                 continue
             config = endpoint.next_config or endpoint.config_name
             is_update = endpoint.status is EndpointStatus.UPDATING
             reason = None if is_update else endpoint.failure_reason
-            self._move(endpoint, EndpointStatus.IN_SERVICE, config_name=config, next_config=None, failure_reason=reason)
+            self._move(
+                endpoint,
+                EndpointStatus.IN_SERVICE,
+                config_name=config,
+                next_config=None,
+                failure_reason=reason,
+                is_serverless=config in self.serverless,
+            )
 
     def fail(self, name: str, reason: str = "the container broke") -> None:
         """Let a creation fail, or roll an update back: the old configuration goes on serving."""
@@ -234,7 +258,16 @@ class FakeEndpoints:
         e = self.endpoints.get(name)
         if e is None:
             return None
-        return Endpoint(e.name, e.status, e.config_name, e.created_at, e.modified_at, e.is_owned, e.failure_reason)
+        return Endpoint(
+            e.name,
+            e.status,
+            e.config_name,
+            e.created_at,
+            e.modified_at,
+            e.is_owned,
+            e.failure_reason,
+            is_serverless=e.is_serverless,
+        )
 
     @_gated
     def list(self) -> tuple[EndpointSummary, ...]:
@@ -254,17 +287,20 @@ class FakeEndpoints:
 
     @_gated
     def create_model(
-        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str
+        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str | None
     ) -> None:
         if name in self.models:
             raise AlreadyExists(f"Cannot create already existing model {name}")
-        self.models[name] = archive_uri
+        self.models[name] = archive_uri or ""
 
     @_gated
     def create_config(self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan) -> None:
         if name in self.configs:
             raise AlreadyExists(f"Cannot create already existing endpoint configuration {name}")
         self.configs[name] = self._clock.now()
+        self.serverless.discard(name)
+        if plan.is_serverless:
+            self.serverless.add(name)
 
     @_gated
     def create(self, name: str, config_name: str, *, model: ModelName, release: ReleaseId) -> None:
@@ -276,18 +312,25 @@ class FakeEndpoints:
         if config_name not in self.configs:
             raise NotFound(f"Could not find endpoint configuration {config_name}")
         now = self._clock.now()
-        self.endpoints[name] = FakeEndpoint(name, config_name, EndpointStatus.CREATING, now, now)
+        is_serverless = config_name in self.serverless
+        self.endpoints[name] = FakeEndpoint(
+            name, config_name, EndpointStatus.CREATING, now, now, is_serverless=is_serverless
+        )
         self._evidence.accepted["create"] += 1
         self.on_create(self.endpoints[name])
 
     @_gated
-    def update(self, name: str, config_name: str) -> None:
+    def update(self, name: str, config_name: str, *, keeps_counts: bool = False) -> None:
         self._evidence.attempted["update"] += 1
         endpoint = self._changeable(name)
         if endpoint.status is EndpointStatus.FAILED:
             raise InvalidCall(f"Cannot update failed endpoint {name}")
         if config_name not in self.configs:
             raise NotFound(f"Could not find endpoint configuration {config_name}")
+        if config_name in self.serverless and not endpoint.is_serverless:
+            raise InvalidCall(f"Cannot update endpoint {name} from instances to serverless")
+        if keeps_counts:
+            self.kept_counts.append(name)
         self._move(endpoint, EndpointStatus.UPDATING, next_config=config_name, failure_reason=None)
         self._evidence.accepted["update"] += 1
 
@@ -375,6 +418,68 @@ class FakeMetrics:
         return float(sum(endpoint == name and oldest <= at <= newest for endpoint, at in self._evidence.traffic))
 
 
+class FakeHub:
+    """The Hub over a dict: repositories by id, each a list of commits, the last of which is main."""
+
+    def __init__(self) -> None:
+        self.repos: dict[str, list[tuple[HubRepo, dict[str, bytes]]]] = {}
+        self.error: Exception | None = None
+        """Raised by every question."""
+
+    def add(self, repo_id: str, files: Mapping[str, bytes], **facts: Any) -> str:
+        """Add a commit, and return its hash."""
+        commits = self.repos.setdefault(repo_id, [])
+        commit = hashlib.sha1(f"{repo_id}{len(commits)}".encode()).hexdigest()
+        rows = tuple(HubFile(path, len(body)) for path, body in sorted(files.items()))
+        repo = HubRepo(repo_id, commit, rows, **facts)
+        commits.append((repo, dict(files)))
+        return commit
+
+    def look_up(self, model: HubModel) -> HubRepo:
+        """See ports.Hub."""
+        return self._find(model.id, model.revision)[0]
+
+    def read(self, repo: HubRepo, path: str, *, max_bytes: int) -> bytes:
+        """See ports.Hub."""
+        return self._find(repo.id, repo.commit)[1][path][:max_bytes]
+
+    def _find(self, repo_id: str, revision: str | None) -> tuple[HubRepo, dict[str, bytes]]:
+        if self.error is not None:
+            raise self.error
+        commits = self.repos.get(repo_id, [])
+        found = [each for each in commits if revision in (None, "main", each[0].commit)]
+        if not found:
+            raise HubRefused(f"the Hub's model {repo_id} does not exist", fix="Check the spelling.")
+        return found[-1]
+
+
+class FakeScaling:
+    """Application Auto Scaling's books: it moves nothing."""
+
+    service = "scaling"
+
+    def __init__(self, endpoints: FakeEndpoints, gate: Gate | None = None) -> None:
+        self._endpoints = endpoints
+        self.gate = gate or Gate()
+        self.bounds: dict[str, Autoscale] = {}
+        # AWS deregisters what is deleted. Source: SageMaker's developer guide, deleting endpoints with auto scaling.
+        endpoints.on_gone = lambda name: self.bounds.pop(name, None)
+
+    @_gated
+    def find(self, endpoint: str) -> Autoscale | None:
+        return self.bounds.get(endpoint)
+
+    @_gated
+    def ensure(self, endpoint: str, wished: Autoscale) -> None:
+        if self._endpoints.status(endpoint) is not EndpointStatus.IN_SERVICE:
+            raise InvalidCall(f"{endpoint} is not in service")
+        self.bounds[endpoint] = wished
+
+    @_gated
+    def remove(self, endpoint: str) -> None:
+        self.bounds.pop(endpoint, None)
+
+
 class FakeLooks:
     """The queue; who empties it decides what is lost, doubled or late."""
 
@@ -405,6 +510,8 @@ class FakeWorld(World):
     looks: FakeLooks
     bucket: MemoryBucket
     evidence: Evidence
+    hub: FakeHub = field(kw_only=True)
+    scaling: FakeScaling = field(kw_only=True)
 
     def drop(self, model: str, archive: bytes, *, toml: bytes | None = None, etag: str | None = None) -> None:
         """Upload as a person does."""
@@ -436,6 +543,8 @@ def fake_world(
         clock=clock,
         bucket=bucket,
         evidence=evidence,
+        hub=FakeHub(),
+        scaling=FakeScaling(endpoints, gate),
     )
 
 

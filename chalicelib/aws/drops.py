@@ -15,7 +15,7 @@ from chalicelib.names import (
     toml_key,
 )
 from chalicelib.ports import ByteStream
-from chalicelib.state import CodeFile, Drop
+from chalicelib.state import NO_ARCHIVE, CodeFile, Drop
 
 IN_RANGES_FROM_BYTES = 16 << 20
 TOML_MAX_BYTES = 64 << 10
@@ -38,7 +38,7 @@ class S3Drops:
         flat = self._bucket.find(flat_archive_key(model, prefix=self._prefix)) if "/" not in model else None
         toml = self._bucket.find(toml_key(model, prefix=self._prefix))
         rows = [row for row in (archive, flat, toml) if row is not None]
-        if (archive is not None or flat is not None) and "/" not in model:
+        if rows and "/" not in model:
             rows += self._bucket.list(code_prefix(model, prefix=self._prefix))
         return self._drop(model, rows)
 
@@ -82,21 +82,22 @@ class S3Drops:
         return archive_key(model, prefix=self._prefix), flat_archive_key(model, prefix=self._prefix)
 
     def _drop(self, model: ModelName, rows: Sequence[Listed]) -> Drop | None:
-        """Join what was found of one model; None when there is no archive."""
+        """Join what was found of one model; None when there is neither an archive nor a deploy.toml."""
         by_key = {row.key: row for row in rows}
         archives = [row for key in self._archive_keys(model) if (row := by_key.get(key)) is not None]
-        if not archives:
-            return None
         toml = by_key.get(toml_key(model, prefix=self._prefix))
-        archive = archives[0]
+        if not archives and toml is None:
+            return None
+        archive = archives[0] if archives else None
         code = [(path, row) for row in rows if (path := code_path_of(row.key, prefix=self._prefix)) is not None]
         beside = [row for row in (toml, *(row for _, row in code)) if row is not None]
         return Drop(
             model=model,
-            archive_key=archive.key,
-            archive_etag=archive.etag,
-            size_bytes=archive.size_bytes,
-            dropped_at=max(row.modified_at for row in (archive, *beside)),
+            # A deploy.toml alone may name a model of the Hub; whether it does is the door's to read, not a listing's.
+            archive_key=archive.key if archive else self._archive_keys(model)[0],
+            archive_etag=archive.etag if archive else NO_ARCHIVE,
+            size_bytes=archive.size_bytes if archive else 0,
+            dropped_at=max(row.modified_at for row in (*archives[:1], *beside)),
             toml_etag=toml.etag if toml else None,
             other_archive_key=archives[1].key if len(archives) > 1 else None,
             code=tuple(CodeFile(path, row.key, row.etag, row.size_bytes) for path, row in sorted(code, key=_path)),

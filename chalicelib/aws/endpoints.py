@@ -30,8 +30,13 @@ class SageMakerEndpoints:
         subnets: Sequence[str] = (),
         security_groups: Sequence[str] = (),
         volume_kms_key_arn: str | None = None,
+        hub_environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Make every model in *subnets* and *security_groups*, and encrypt its storage, where there are any."""
+        """Make every model in *subnets* and *security_groups*, and encrypt its storage, where there are any.
+
+        *hub_environment* is what containers are told that fetch their model from the Hugging Face Hub.
+        """
+        self._hub_environment = dict(hub_environment or {})
         self._vpc = {"Subnets": list(subnets), "SecurityGroupIds": list(security_groups)} if subnets else None
         self._client = client
         self._volume_kms_key_arn = volume_kms_key_arn
@@ -56,6 +61,7 @@ class SageMakerEndpoints:
             is_owned={"Key": TAG_APP, "Value": self._app} in tags,
             failure_reason=raw.get("FailureReason") or None,
             variants=variants or (VARIANT_NAME,),
+            is_serverless=any("CurrentServerlessConfig" in variant for variant in raw.get("ProductionVariants", ())),
         )
 
     def list(self) -> tuple[EndpointSummary, ...]:
@@ -92,29 +98,29 @@ class SageMakerEndpoints:
         }
 
     def create_model(
-        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str
+        self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan, archive_uri: str | None
     ) -> None:
         """See ports.Endpoints."""
-        container = {"Image": plan.image_uri, "ModelDataUrl": archive_uri, "Environment": dict(plan.env)}
+        container: dict[str, Any] = {"Image": plan.image_uri, "Environment": dict(plan.env)}
+        if archive_uri is not None:
+            container["ModelDataUrl"] = archive_uri
+        if plan.hub_model is not None:
+            # Here and not in the plan: a token has no place in a report.
+            container["Environment"] |= self._hub_environment
         with translated():
             self._client().create_model(
                 ModelName=name,
                 PrimaryContainer=container,
                 ExecutionRoleArn=self._role_arn,
                 EnableNetworkIsolation=plan.is_isolated,
-                **({} if self._vpc is None else {"VpcConfig": self._vpc}),
+                # Serverless endpoints take none. Source: SageMaker's developer guide, serverless inference, exclusions.
+                **({} if self._vpc is None or plan.is_serverless else {"VpcConfig": self._vpc}),
                 Tags=self._tags(model, release),
             )
 
     def create_config(self, name: str, *, model: ModelName, release: ReleaseId, plan: ServingPlan) -> None:
         """See ports.Endpoints."""
-        variant = {
-            "VariantName": VARIANT_NAME,
-            "ModelName": name,
-            "InitialInstanceCount": plan.instance_count,
-            "InstanceType": plan.instance_type,
-            "InitialVariantWeight": 1.0,
-        }
+        variant = {"VariantName": VARIANT_NAME, "ModelName": name, "InitialVariantWeight": 1.0, **_machines(plan)}
         with translated():
             self._client().create_endpoint_config(
                 EndpointConfigName=name,
@@ -130,10 +136,12 @@ class SageMakerEndpoints:
                 EndpointName=name, EndpointConfigName=config_name, Tags=self._tags(model, release)
             )
 
-    def update(self, name: str, config_name: str) -> None:
+    def update(self, name: str, config_name: str, *, keeps_counts: bool = False) -> None:
         """See ports.Endpoints."""
+        # Without it an update takes a fleet that has grown back to the configuration's first number.
+        kept = {"RetainAllVariantProperties": True} if keeps_counts else {}
         with translated():
-            self._client().update_endpoint(EndpointName=name, EndpointConfigName=config_name)
+            self._client().update_endpoint(EndpointName=name, EndpointConfigName=config_name, **kept)
 
     def delete(self, name: str) -> None:
         """See ports.Endpoints."""
@@ -147,8 +155,9 @@ class SageMakerEndpoints:
         """See ports.Endpoints."""
         _delete(lambda: self._client().delete_model(ModelName=name))
 
-    def _volume_key(self, instance_type: str) -> Mapping[str, str]:
-        if self._volume_kms_key_arn is None or instance_type.split(".")[1] in WITH_OWN_DISKS:
+    def _volume_key(self, instance_type: str | None) -> Mapping[str, str]:
+        # Serverless has no volume of ours to encrypt.
+        if self._volume_kms_key_arn is None or instance_type is None or instance_type.split(".")[1] in WITH_OWN_DISKS:
             return {}
         return {"KmsKeyId": self._volume_kms_key_arn}
 
@@ -163,6 +172,14 @@ class SageMakerEndpoints:
     def _tags(self, model: ModelName, release: ReleaseId) -> Sequence[Mapping[str, str]]:
         pairs = {TAG_APP: self._app, TAG_MODEL: model, TAG_RELEASE: release}
         return [{"Key": key, "Value": value} for key, value in pairs.items()]
+
+
+def _machines(plan: ServingPlan) -> Mapping[str, Any]:
+    """Say what the variant runs on: instances, or memory by the second."""
+    if plan.is_serverless:
+        return {"ServerlessConfig": {"MemorySizeInMB": plan.memory_mb, "MaxConcurrency": plan.max_concurrency}}
+    machines = {"InitialInstanceCount": plan.instance_count, "InstanceType": plan.instance_type}
+    return machines if plan.inference_ami is None else {**machines, "InferenceAmiVersion": plan.inference_ami}
 
 
 def _delete(call: Callable[[], Any]) -> None:

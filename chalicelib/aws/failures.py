@@ -63,6 +63,9 @@ TABLE: tuple[Row, ...] = (
     Row(Changed, "PreconditionFailed|412|ConditionalRequestConflict"),
     # SQS.
     Row(NotFound, r"AWS\.SimpleQueueService\.NonExistentQueue|QueueDoesNotExist"),
+    # Application Auto Scaling.
+    Row(NotFound, "ObjectNotFoundException"),
+    Row(NotFound, "ValidationException", r"No scalable target found", "DeregisterScalableTarget"),
     # EventBridge Scheduler.
     Row(NotFound, "ResourceNotFoundException", None, "(Create|Update|Get|Delete)Schedule"),
     Row(AlreadyExists, "ConflictException", None, "CreateSchedule"),

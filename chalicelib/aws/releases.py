@@ -12,13 +12,15 @@ from chalicelib.names import (
     ModelName,
     ReleaseId,
     failure_key,
+    hub_pin_key,
     pinned_archive_key,
     releases_prefix,
     report_key,
     rollback_key,
+    scaled_key,
     starts_key,
 )
-from chalicelib.reports import Report, parse_report
+from chalicelib.reports import HubModel, Report, parse_report
 from chalicelib.state import Drop, Failure, ReleaseRecord, Span
 
 STARTS_KEPT = 10
@@ -26,9 +28,12 @@ _KEY = re.compile(rf"{RELEASES_PREFIX}(?P<model>.+)/(?P<release>[0-9a-f]{{12}})/
 _FIELDS = {
     "report.json": "reported_at",
     "model.tar.gz": "pinned_at",
+    # A release of the Hub has no archive here: its pin is the commit.
+    "hub.json": "pinned_at",
     "failed.json": "failed_at",
     "starts.json": "started_at",
     "rollback.json": "asked_at",
+    "scaled.json": "scaled_at",
 }
 
 
@@ -53,6 +58,11 @@ class S3Releases:
         """See ports.Releases."""
         key = pinned_archive_key(drop.model, release or drop.release)
         self._bucket.copy(drop.archive_key, key, etag=drop.archive_etag, size_bytes=drop.size_bytes)
+
+    def pin_hub(self, drop: Drop, hub_model: HubModel, release: ReleaseId | None = None) -> None:
+        """See ports.Releases."""
+        key = hub_pin_key(drop.model, release or drop.release)
+        self._bucket.write_json(key, {"hub_model": hub_model.id, "revision": hub_model.revision})
 
     def splice(self, drop: Drop, pieces: Iterable[bytes | Span]) -> None:
         """See ports.Releases."""
@@ -115,6 +125,10 @@ class S3Releases:
     def ask_back(self, model: ModelName, release: ReleaseId) -> None:
         """See ports.Releases."""
         self._bucket.write_json(rollback_key(model, release), {"release": release})
+
+    def note_scaled(self, model: ModelName, release: ReleaseId) -> None:
+        """See ports.Releases."""
+        self._bucket.write_json(scaled_key(model, release), {"release": release})
 
     def delete(self, model: ModelName, release: ReleaseId) -> None:
         """See ports.Releases."""

@@ -32,7 +32,7 @@ class SageMakerRuntime:
         except Throttled as exc:
             raise ModelBusy("SageMaker throttles this endpoint", retry_after_s=1) from exc
         except InvalidCall as exc:
-            if "413" in exc.message or "too large" in exc.message.lower():
+            if any(words in exc.message.lower() for words in ("413", "too large", "content length exceeded")):
                 raise BodyTooLarge("the body is larger than SageMaker takes", fix="send less at a time") from exc
             raise
 

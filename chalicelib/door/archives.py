@@ -5,6 +5,7 @@ base-256 sizes. Python's own tarfile in stream mode hides what a door must see: 
 archive ended there, follows GNU's and PAX's renaming silently, and takes whatever length a long name claims.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from chalicelib.door import headers
 from chalicelib.door.headers import BLOCK_BYTES, Extent, Header, MalformedTar
 from chalicelib.door.kinds import Unreadable, declarer
 from chalicelib.door.signatures import looks_like
-from chalicelib.door.streams import Limits, Unpacked
+from chalicelib.door.streams import BOMB, Limits, Unpacked
 from chalicelib.reports import Severity
 
 _declare = declarer("The tar inside")
@@ -48,7 +49,8 @@ _META_MAX_BYTES = 1 << 18
 _META_TOTAL_MAX_BYTES = 32 << 20
 _MAP_MAX_BYTES = 1 << 18
 _META_HEADERS_PER_MEMBER = 4
-_GLOBAL_KEYS = frozenset({"path", "size"})
+_GLOBAL_KEYS = re.compile(r"path|linkpath|size|hdrcharset|GNU\.sparse\..*")
+"""What no global header may say: some readers heed it for every member that follows, some do not."""
 _ZEROS = memoryview(bytes(1 << 16))
 
 
@@ -77,7 +79,6 @@ class TarReader:
     def __init__(self, unpacked: Unpacked, limits: Limits) -> None:
         self._unpacked = unpacked
         self._limits = limits
-        self._global: dict[str, bytes] = {}
         self._pending_bytes = 0
         self._prefix = bytearray()
         self._body: Iterator[bytes | memoryview] = iter(())
@@ -92,7 +93,7 @@ class TarReader:
         Raises:
             Unreadable: The tar, or the gzip stream around it, is damaged or asks too much.
         """
-        count, real_bytes = 0, 0
+        count, real_bytes, hole_bytes = 0, 0, 0
         while (member := self._next()) is not None:
             count += 1
             real_bytes += member.size_bytes
@@ -100,6 +101,11 @@ class TarReader:
                 raise Unreadable(TOO_MANY, f"the archive has more than {self._limits.members_max:,} members")
             if real_bytes > self._limits.unpacked_max_bytes:
                 raise self._damaged("the sizes in the headers add up to more than any instance can hold")
+            # A hole costs nothing to pack and much to read through, or to store where files have none.
+            hole_bytes += member.size_bytes - member.stored_bytes
+            packed_bytes = self._unpacked.unpacked_bytes + member.stored_bytes
+            if hole_bytes > max(self._limits.ratio_free_bytes, self._limits.ratio_max * packed_bytes):
+                raise Unreadable(BOMB, f"sparse files claim {hole_bytes:,} bytes that are not there", path=member.path)
             self.path = member.path
             yield member
             self._pass_over()
@@ -135,19 +141,22 @@ class TarReader:
 
     def _next(self) -> Member | None:
         renames: dict[str, bytes] = {}
-        records: list[tuple[str, bytes]] = []
+        records: list[tuple[str, bytes]] | None = None
         while (header := self._header()) is not None:
             if header.type == headers.PAX_GLOBAL:
-                self._global.update((key, value) for key, value in self._pax(header) if key in _GLOBAL_KEYS)
+                if any(_GLOBAL_KEYS.fullmatch(key) for key, _ in self._pax(header)):
+                    raise self._damaged("a global PAX header names or measures the members, which not all readers heed")
             elif header.type == headers.PAX_LOCAL:
-                if records:
+                if records is not None:
                     raise self._damaged("two PAX headers stand before one member")
                 records = self._pax(header)
             elif header.type in (headers.GNU_LONG_NAME, headers.GNU_LONG_LINK):
+                if header.type in renames:
+                    raise self._damaged("two long names stand before one member")
                 renames[header.type] = self._meta(header).partition(b"\0")[0]
             else:
-                return self._member(header, records, renames.get(headers.GNU_LONG_NAME))
-        if renames or records:
+                return self._member(header, records or [], renames.get(headers.GNU_LONG_NAME))
+        if renames or records is not None:
             raise self._cut()
         return None
 
@@ -170,9 +179,11 @@ class TarReader:
         return header
 
     def _member(self, header: Header, records: list[tuple[str, bytes]], long_name: bytes | None) -> Member:
-        pax = {**self._global, **dict(records)}
+        pax = dict(records)
         name = long_name if long_name is not None else header.name
         real_name = pax.get("GNU.sparse.name", pax.get("path"))
+        if real_name == b"":
+            raise self._damaged("a PAX header gives a member an empty name")
         try:
             stored_bytes = headers.parse_decimal(pax["size"]) if "size" in pax else header.stored_bytes
             if not self._has_body(header.type):
@@ -211,27 +222,31 @@ class TarReader:
                 more, is_extended = headers.parse_sparse_block(self._whole(BLOCK_BYTES))
                 extents += more
             return tuple(extent for extent in extents if extent[1]), stored_bytes, header.real_bytes
-        if pax.get("GNU.sparse.major") == b"1":
+        is_mapped_in_data = pax.get("GNU.sparse.major") == b"1" and pax.get("GNU.sparse.minor") == b"0"
+        if is_mapped_in_data and not pax.keys() & headers.PAX_SPARSE_MAP_KEYS:
             extents, map_bytes = self._map_in_data(stored_bytes)
             return extents, stored_bytes - map_bytes, headers.parse_decimal(pax.get("GNU.sparse.realsize", b""))
-        if (mapped := headers.pax_extents(records)) is not None:
+        if not is_mapped_in_data and (mapped := headers.pax_extents(records)) is not None:
             real_bytes = headers.parse_decimal(pax.get("GNU.sparse.size", b""))
             return tuple(extent for extent in mapped if extent[1]), stored_bytes, real_bytes
+        if any(key.startswith("GNU.sparse.") for key in pax):
+            raise MalformedTar("a sparse file's records are not whole, or of two formats at once")
         return (((0, stored_bytes),) if stored_bytes else ()), stored_bytes, stored_bytes
 
     def _map_in_data(self, stored_bytes: int) -> tuple[tuple[Extent, ...], int]:
         """Read the map that PAX sparse format 1.0 keeps in front of the data: decimal numbers, one a line."""
-        raw, wanted = b"", 1
-        while raw.count(b"\n") < wanted:
+        raw, lines, wanted = bytearray(), 0, 1
+        while lines < wanted:
             if len(raw) >= min(stored_bytes, _MAP_MAX_BYTES):
                 raise MalformedTar("a sparse map has no end")
             raw += self._whole(BLOCK_BYTES)
             self._pending_bytes -= BLOCK_BYTES
-            first, newline, _ = raw.partition(b"\n")
-            wanted = 1 + 2 * headers.parse_decimal(first) if newline else 1
-        numbers = [headers.parse_decimal(line) for line in raw.split(b"\n", wanted)[1:wanted]]
-        pairs = zip(numbers[::2], numbers[1::2], strict=True)
-        return tuple(pair for pair in pairs if pair[1]), len(raw)
+            lines += raw.count(b"\n", len(raw) - BLOCK_BYTES)
+            wanted = 1 + 2 * headers.parse_decimal(bytes(raw[: raw.index(b"\n")])) if lines else 1
+            if wanted > 1 + 2 * self._limits.members_max:
+                raise MalformedTar("a sparse map has more entries than any reader would take")
+        numbers = [headers.parse_decimal(line) for line in bytes(raw).split(b"\n", wanted)[1:wanted]]
+        return tuple(pair for pair in zip(numbers[::2], numbers[1::2], strict=True) if pair[1]), len(raw)
 
     def _bytes_of(self, member: Member) -> Iterator[bytes | memoryview]:
         position = 0

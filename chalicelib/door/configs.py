@@ -1,5 +1,6 @@
 """Reads config.json and its companions. Called by `inspection`; what it gives back is what the plan is made from."""
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
@@ -12,7 +13,10 @@ from chalicelib.reports import Severity
 
 _declare = declarer("Configuration")
 NOT_JSON = _declare(
-    "config-not-json", Severity.ERROR, "A configuration file is not JSON; the message gives the line.", "Mend the file."
+    "config-not-json",
+    Severity.ERROR,
+    "A configuration file is not JSON; the message gives the line.",
+    "Mend that line (JSON has no comments, and no comma behind the last item), or save the model again.",
 )
 NOT_OBJECT = _declare(
     "config-not-object", Severity.ERROR, "A configuration file is JSON, but not an object.", "Save the model again."
@@ -30,6 +34,7 @@ PROCESSOR_MISSING = _declare(
     "Call `processor.save_pretrained(FOLDER)` on the same folder as the model, and pack again.",
 )
 
+_AS_UTF8 = "Save it as UTF-8 without a byte order mark; PowerShell's `>` and Windows' editors write others."
 _JSON_NAMES = (
     "config.json",
     "tokenizer_config.json",
@@ -73,9 +78,12 @@ def _parse(name: str, raw: bytes, findings: Findings) -> Mapping[str, Any] | Non
         parsed = json.loads(raw.decode())
     except json.JSONDecodeError as exc:
         message = f"{name} is not JSON: {exc.msg} (line {exc.lineno}, column {exc.colno})"
-        findings.add(NOT_JSON, message, path=name)
+        if raw.startswith(codecs.BOM_UTF8):
+            findings.add(NOT_JSON, f"{name} begins with a byte order mark", path=name, fix=_AS_UTF8)
+        else:
+            findings.add(NOT_JSON, message, path=name)
     except UnicodeDecodeError:
-        findings.add(NOT_JSON, f"{name} is not UTF-8 text", path=name)
+        findings.add(NOT_JSON, f"{name} is not UTF-8 text", path=name, fix=_AS_UTF8)
     except (ValueError, RecursionError) as exc:
         findings.add(NOT_JSON, f"{name} is not JSON that can be read ({exc})", path=name)
     else:

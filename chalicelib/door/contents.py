@@ -1,16 +1,22 @@
 """One pass over an archive: what is in it, with the few small files that later checks read. Called by `inspection`."""
 
 import posixpath
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chalicelib.door import members
 from chalicelib.door.archives import NO_END, Member, TarReader
 from chalicelib.door.grafts import Seam, find_seam
+from chalicelib.door.intakes import Intake
 from chalicelib.door.kinds import Findings, Unreadable, declarer
 from chalicelib.door.machines import Budget
+from chalicelib.door.makers import HEAD_BYTES as MAKER_HEAD_BYTES
+from chalicelib.door.makers import Made, watch_for
 from chalicelib.door.pickles import HEAD_BYTES, PICKLE_NAMES, Scanned, begins_as_pickle, scan
-from chalicelib.door.streams import Inflater, Intake, Limits, Unpacked, fastest_inflater
+from chalicelib.door.signatures import HEAD_BYTES as SIGNATURE_BYTES
+from chalicelib.door.signatures import UNTELLING, looks_like
+from chalicelib.door.streams import Inflater, Limits, Unpacked, fastest_inflater
 from chalicelib.door.tensors import (
     HEADER_READ_MAX_BYTES,
     LENGTH_BYTES,
@@ -47,6 +53,12 @@ NOT_KEPT = declarer("Code")(
     "A file that the door would have read is too large, or there are too many of them; it goes unchecked.",
     "Keep large data out of configuration files and `code/`.",
 )
+INDEX_UNREAD = _declare(
+    "weights-index-not-read",
+    Severity.INFO,
+    "The index of the weights' files is larger than the door reads, so what it says is not checked.",
+    None,
+)
 NO_FILES = declarer("Layout")(
     "no-files",
     Severity.ERROR,
@@ -54,10 +66,10 @@ NO_FILES = declarer("Layout")(
     "Pack the model's folder with `tar -czf model.tar.gz -C FOLDER .`.",
 )
 
-_JSON_MAX_BYTES = 1 << 20
+JSON_MAX_BYTES = 1 << 20
 _SOURCE_MAX_BYTES = 256 << 10
 _KEPT_MAX_BYTES = 8 << 20
-_KEPT_NAMES = frozenset(
+KEPT_NAMES = frozenset(
     {
         "adapter_config.json",
         "config.json",
@@ -68,6 +80,8 @@ _KEPT_NAMES = frozenset(
         "requirements.txt",
     }
 )
+INDEX_NAME = re.compile(r"[^/]+\.(safetensors|bin)\.index\.json")
+"""Of sharded weights, at the root."""
 _LFS_MAGIC = b"version https://git-lfs.github.com/spec/"
 _LFS_MAX_BYTES = 1024
 
@@ -81,6 +95,7 @@ class Contents:
         kept: The whole bytes of the small files that later checks read.
         tensors: What each readable safetensors file holds.
         pickles: What each pickle would import; empty where the archive is trusted.
+        makers: What made the files that scikit-learn, XGBoost and TensorFlow write, as far as their bytes tell.
         is_whole: The archive was read to its end.
         seam: Where other members can be put in front without packing it again; None when they cannot.
         sha256: Of the packed bytes, in hex; None unless they were read to the end.
@@ -90,6 +105,7 @@ class Contents:
     kept: dict[str, bytes] = field(default_factory=dict)
     tensors: dict[str, TensorFacts] = field(default_factory=dict)
     pickles: dict[str, Scanned] = field(default_factory=dict)
+    makers: dict[str, Made] = field(default_factory=dict)
     is_whole: bool = False
     seam: Seam | None = None
     sha256: str | None = None
@@ -138,8 +154,7 @@ def read_contents(
             path = names.accept(member)
             if path is not None:
                 _read_member(reader, member, path, contents, findings)
-                if budget is not None and _may_be_pickle(reader, member, path):
-                    contents.pickles[path] = scan(reader.pieces(), budget)
+                _read_pieces(reader, member, path, contents, budget)
         if not reader.is_ended:
             findings.add(NO_END, "the tar does not end with two zero blocks")
         reader.drain()
@@ -147,6 +162,8 @@ def read_contents(
         contents.seam = find_seam(intake, unpacked.unpacked_bytes)
     except Unreadable as exc:
         findings.add(exc.kind, exc.message, path=exc.path, fix=exc.fix)
+    finally:
+        intake.close()
     names.finish()
     contents.sha256, contents.packed_bytes = intake.sha256, intake.packed_bytes
     if contents.is_whole and not contents.files and not findings.is_refusal:
@@ -162,11 +179,23 @@ def _read_member(reader: TarReader, member: Member, path: str, contents: Content
         _read_tensors(reader, member, path, contents, findings)
     elif _is_kept(path):
         kept_bytes = sum(map(len, contents.kept.values()))
-        most_bytes = _SOURCE_MAX_BYTES if path.endswith(".py") else _JSON_MAX_BYTES
+        most_bytes = _SOURCE_MAX_BYTES if path.endswith(".py") else JSON_MAX_BYTES
         if member.size_bytes > min(most_bytes, _KEPT_MAX_BYTES - kept_bytes):
-            findings.add(NOT_KEPT, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
+            kind = INDEX_UNREAD if INDEX_NAME.fullmatch(path) else NOT_KEPT
+            findings.add(kind, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
         else:
             contents.kept[path] = reader.read(member.size_bytes)
+
+
+def _read_pieces(reader: TarReader, member: Member, path: str, contents: Contents, budget: Budget | None) -> None:
+    """Follow a pickle, and see what made a file, in one pass over its bytes."""
+    watch = watch_for(path, reader.read(MAKER_HEAD_BYTES)) if member.size_bytes and path not in contents.kept else None
+    if budget is not None and _may_be_pickle(reader, member, path):
+        contents.pickles[path] = scan(reader.pieces() if watch is None else watch.through(reader.pieces()), budget)
+    elif watch is not None:
+        watch.drain(reader.pieces())
+    if watch is not None and watch.made is not None:
+        contents.makers[path] = watch.made
 
 
 def _may_be_pickle(reader: TarReader, member: Member, path: str) -> bool:
@@ -177,7 +206,9 @@ def _may_be_pickle(reader: TarReader, member: Member, path: str) -> bool:
 
 def _is_kept(path: str) -> bool:
     folder, name = posixpath.split(path)
-    return (folder in ("", "code") and name in _KEPT_NAMES) or (path.startswith("code/") and name.endswith(".py"))
+    if INDEX_NAME.fullmatch(path):
+        return True
+    return (folder in ("", "code") and name in KEPT_NAMES) or (path.startswith("code/") and name.endswith(".py"))
 
 
 def _read_tensors(reader: TarReader, member: Member, path: str, contents: Contents, findings: Findings) -> None:
@@ -189,4 +220,6 @@ def _read_tensors(reader: TarReader, member: Member, path: str, contents: Conten
         raw = reader.read(LENGTH_BYTES + length)[LENGTH_BYTES:]
         contents.tensors[path] = parse_tensors(raw, file_bytes=member.size_bytes)
     except MalformedSafetensors as exc:
-        findings.add(SAFETENSORS_DAMAGED, f"{posixpath.basename(path)} is damaged: {exc}", path=path)
+        likeness = looks_like(reader.read(SIGNATURE_BYTES)).what
+        problem = f"damaged: {exc}" if likeness in UNTELLING else f"no safetensors file: it looks like {likeness}"
+        findings.add(SAFETENSORS_DAMAGED, f"{posixpath.basename(path)} is {problem}", path=path)

@@ -14,15 +14,17 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from chalicelib.door.intakes import TRAILER_BYTES, Intake
 from chalicelib.door.signatures import HEAD_BYTES
-from chalicelib.door.streams import TRAILER_BYTES, Intake, inflated
+from chalicelib.door.streams import inflated
 from chalicelib.ports import ByteStream
 from chalicelib.state import Span
 
 HANDLED_TASKS = frozenset({
-    "feature-extraction", "fill-mask", "image-classification", "question-answering", "sentence-similarity",
-    "summarization", "text-classification", "text-generation", "text2text-generation", "token-classification",
-    "translation", "zero-shot-classification",
+    "audio-classification", "automatic-speech-recognition", "feature-extraction", "fill-mask", "image-classification",
+    "image-to-text", "object-detection", "question-answering", "sentence-similarity", "summarization",
+    "table-question-answering", "text-classification", "text-generation", "text-ranking", "text2text-generation",
+    "token-classification", "translation", "zero-shot-classification",
 })  # fmt: skip
 """The tasks of deploy.toml that Tarmac's own handler serves."""
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"

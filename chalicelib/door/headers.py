@@ -13,11 +13,17 @@ BLOCK_BYTES = 512
 
 PAX_LOCAL, PAX_GLOBAL, GNU_LONG_NAME, GNU_LONG_LINK, GNU_SPARSE = "x", "g", "L", "K", "S"
 REGULAR = frozenset("07")
+_GNU_OWN = frozenset({GNU_LONG_NAME, GNU_LONG_LINK, GNU_SPARSE})
 LINKS = {"1": "a hard link", "2": "a symbolic link"}
 SPECIAL = {"3": "a character device", "4": "a block device", "6": "a FIFO"}
 DIRECTORY = "5"
 
 _POSIX_MAGIC = b"ustar\x00"
+PAX_SPARSE_MAP_KEYS = frozenset({"GNU.sparse.map", "GNU.sparse.numblocks", "GNU.sparse.size"})
+"""Of formats 0.0 and 0.1; format 1.0 has none of them."""
+_OTHER_NUMBERS = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))
+"""Mode, owner, group, time, and a device's two numbers."""
+_NEGATIVE = 0xFF
 _SPARSE_PAIRS_IN_HEADER = 4
 _SPARSE_PAIRS_IN_BLOCK = 21
 _DECIMAL_MAX_DIGITS = 19
@@ -59,10 +65,14 @@ def parse_header(block: bytes) -> Header:
     name = block[:100].partition(b"\0")[0]
     if block[257:263] == _POSIX_MAGIC and (prefix := block[345:500].partition(b"\0")[0]):
         name = prefix + b"/" + name
+    for start, end in _OTHER_NUMBERS:
+        _check_number(block[start:end])
     kind = chr(block[156])
     if kind == "\0":
         # The oldest tar knew folders only by their name's last character.
         kind = DIRECTORY if name.endswith(b"/") else "0"
+    if block[345] and block[257:263] != _POSIX_MAGIC and kind not in _GNU_OWN:
+        raise MalformedTar("a header has half a name where its format has none, and some readers take it for one")
     size = parse_number(block[124:136])
     if kind != GNU_SPARSE:
         return Header(name, kind, size)
@@ -94,6 +104,12 @@ def parse_number(field: bytes) -> int:
     if digits.strip(b"01234567"):
         raise MalformedTar("a header holds a number that is not octal")
     return int(digits, 8) if digits else 0
+
+
+def _check_number(field: bytes) -> None:
+    """See that a field nobody here needs can be read by those who do: some stop there, as if the archive ended."""
+    if field[0] != _NEGATIVE:
+        parse_number(field)
 
 
 def parse_extents(raw: bytes, count: int) -> tuple[Extent, ...]:

@@ -1,68 +1,97 @@
-"""Which image serves a release: a small table, of the three frameworks planned with. Called by `plans`.
+"""Which images a container has in a region, newest first. Called by `chooser` and `versions`.
 
-Source: sagemaker-python-sdk 3.20.0, image_uri_config/{huggingface,pytorch,sklearn}.json: accounts by region, tags,
-versions.
+Source: `image_table`, generated from the SageMaker SDK; a test asks the SDK the same questions in every region.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
-from chalicelib.door.tasks import REMOVED_IN_TRANSFORMERS_5
+CUDA_13_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
+"""The one host image whose driver (580) is new enough for CUDA 13.
 
-_DEFAULT_ACCOUNT = "763104351884"
-_ACCOUNTS = {
-    "af-south-1": "626614931356", "ap-east-1": "871362719292", "ap-northeast-3": "364406365360",
-    "ap-south-2": "772153158452", "ap-southeast-3": "907027046896", "ap-southeast-4": "457447274322",
-    "ca-west-1": "204538143572", "cn-north-1": "727897471807", "cn-northwest-1": "727897471807",
-    "eu-central-2": "380420809688", "eu-south-1": "692866216735", "eu-south-2": "503227376785",
-    "il-central-1": "780543022126", "me-central-1": "914824155844", "me-south-1": "217643126080",
-    "us-gov-east-1": "446045086412", "us-gov-west-1": "442386744353",
-}  # fmt: skip
-_SKLEARN_ACCOUNTS = {
-    "af-south-1": "510948584623", "ap-east-1": "651117190479", "ap-northeast-1": "354813040037",
-    "ap-northeast-2": "366743142698", "ap-northeast-3": "867004704886", "ap-south-1": "720646828776",
-    "ap-south-2": "628508329040", "ap-southeast-1": "121021644041", "ap-southeast-2": "783357654285",
-    "ap-southeast-3": "951798379941", "ap-southeast-4": "106583098589", "ca-central-1": "341280168497",
-    "ca-west-1": "190319476487", "cn-north-1": "450853457545", "cn-northwest-1": "451049120500",
-    "eu-central-1": "492215442770", "eu-central-2": "680994064768", "eu-north-1": "662702820516",
-    "eu-south-1": "978288397137", "eu-south-2": "104374241257", "eu-west-1": "141502667606",
-    "eu-west-2": "764974769150", "eu-west-3": "659782779980", "il-central-1": "898809789911",
-    "me-central-1": "272398656194", "me-south-1": "801668240914", "sa-east-1": "737474898029",
-    "us-east-1": "683313688378", "us-east-2": "257758044811", "us-gov-east-1": "237065988967",
-    "us-gov-west-1": "414596584902", "us-west-1": "746614075791", "us-west-2": "246618743249",
-}  # fmt: skip
-
-PLANNED = ("huggingface", "pytorch", "sklearn")
-"""The containers this version can plan with; deploy.toml knows more names."""
+Source: botocore, sagemaker/2017-07-24, ProductionVariant.InferenceAmiVersion.
+"""
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image and what is in it; *transformers* is None where it has none."""
+    """One image and what is in it.
+
+    Attributes:
+        transformers: Its version; None where it has none, or nobody knows.
+        version: As the SageMaker SDK calls it; empty for an image of the user's own.
+        inference_ami: The host image that its CUDA needs; None where SageMaker's default does.
+    """
 
     uri: str
     transformers: str | None = None
+    version: str = ""
+    inference_ami: str | None = None
 
 
-def choose_image(container: str, *, region: str, task: str | None, has_code: bool, on_gpu: bool) -> Image | None:
-    """Choose the newest image that can serve the task; None when the container has none for such instances.
+@dataclass(frozen=True)
+class Edition:
+    """One version of a container in one region: its images for CPU and for GPU instances; None where it has none."""
 
-    Transformers 5 has dropped some pipelines, and the image's default handler fails at start for them: those tasks get
-    the last image of transformers 4, unless the archive brings a handler of its own.
-    """
-    if container == "sklearn":
-        # Regions that are not in the table get the United States' own, where ECR may still serve them by replication.
-        account = _SKLEARN_ACCOUNTS.get(region, _SKLEARN_ACCOUNTS["us-east-1"])
-        return None if on_gpu else Image(f"{_registry(account, region)}/sagemaker-scikit-learn:1.2-1-cpu-py3")
-    registry = _registry(_ACCOUNTS.get(region, _DEFAULT_ACCOUNT), region)
-    processor = "gpu" if on_gpu else "cpu"
-    if container == "pytorch":
-        return Image(f"{registry}/pytorch-inference:2.6.0-{processor}-py312")
-    version = "4.51.3" if task in REMOVED_IN_TRANSFORMERS_5 and not has_code else "5.5.3"
-    system = "cu124-ubuntu22.04" if on_gpu else "ubuntu22.04"
-    tag = f"2.6.0-transformers{version}-{processor}-py312-{system}"
-    return Image(f"{registry}/huggingface-pytorch-inference:{tag}", version)
+    version: str
+    transformers: str | None
+    on_cpu: Image | None
+    on_gpu: Image | None
 
 
-def _registry(account: str, region: str) -> str:
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return f"{account}.dkr.ecr.{region}.{domain}"
+def editions(container: str, region: str) -> tuple[Edition, ...]:
+    """Give every version of a container that lies in a region, newest first; none where the region has none."""
+    found = []
+    for name, version, transformers, registry, cpu_image, gpu_image in _rows():
+        account = _accounts(registry).get(region) if name == container else None
+        if account is not None:
+            host = f"{account}.dkr.ecr.{region}.{_domain(region)}"
+            on_cpu, on_gpu = (_image(host, image, version, transformers) for image in (cpu_image, gpu_image))
+            found.append(Edition(version, transformers or None, on_cpu, on_gpu))
+    return tuple(found)
+
+
+def regions_of(container: str) -> frozenset[str]:
+    """Name the regions that have any version of a container."""
+    return frozenset(
+        region for name, _, _, registry, *_ in _rows() if name == container for region in _accounts(registry)
+    )
+
+
+def containers_in(region: str) -> frozenset[str]:
+    """Name the containers that a region has."""
+    return frozenset(name for name, _, _, registry, *_ in _rows() if region in _accounts(registry))
+
+
+def table_words() -> str:
+    """Say how old the table is, and where it comes from."""
+    from chalicelib.door import image_table
+
+    return f"{image_table.MADE_FROM}, {image_table.MADE_ON}"
+
+
+def _image(host: str, image: str, version: str, transformers: str) -> Image | None:
+    if not image:
+        return None
+    return Image(f"{host}/{image}", transformers or None, version, CUDA_13_AMI if "-cu13" in image else None)
+
+
+def _rows() -> tuple[tuple[str, str, str, str, str, str], ...]:
+    # Imported when the first plan is made: most starts of a Lambda function never make one.
+    from chalicelib.door import image_table
+
+    return image_table.IMAGES
+
+
+@cache
+def _accounts(registry: str) -> dict[str, str]:
+    from chalicelib.door import image_table
+
+    pairs = (pair.partition("=") for pair in image_table.REGISTRIES[registry].split())
+    return {region: account for region, _, account in pairs}
+
+
+def _domain(region: str) -> str:
+    from chalicelib.door import image_table
+
+    return image_table.OTHER_DOMAINS.get(region, image_table.DOMAIN)

@@ -16,17 +16,19 @@ from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
 from chalicelib.door.members import Names
 from chalicelib.door.models import Model, Stage, find_task
 from chalicelib.door.plans import make_plan
+from chalicelib.door.repositories import check_repository_trust, read_repository
+from chalicelib.door.requirements import check_requirements
 from chalicelib.door.schema import Rules
 from chalicelib.door.sources import check_sources
 from chalicelib.door.streams import Inflater, Limits, fastest_inflater
 from chalicelib.door.tasks import TEXT_TASKS
 from chalicelib.door.trust import check_trust
 from chalicelib.door.weights import check_weights
-from chalicelib.door.wishes import Wishes, read_wishes
+from chalicelib.door.wishes import PATH, Wishes, read_wishes
 from chalicelib.names import DROPS_PREFIX, archive_key, name_problem, suggest_name
-from chalicelib.ports import ByteStream
-from chalicelib.reports import Report, ServingPlan, Severity
-from chalicelib.state import Drop
+from chalicelib.ports import ByteStream, Hub
+from chalicelib.reports import ARCHIVE_MISSING, Report, ServingPlan, Severity
+from chalicelib.state import Drop, HubRepo
 
 CODE_FILES_MAX = 500
 CODE_MAX_BYTES = 8 << 20
@@ -36,6 +38,24 @@ BAD_NAME = _declare(
     Severity.ERROR,
     "The name between the drops' prefix (`models/`) and the archive cannot be a model's.",
     "Use a-z, 0-9 and single dashes between them, 40 characters at most.",
+)
+NO_ARCHIVE = _declare(
+    ARCHIVE_MISSING,
+    Severity.ERROR,
+    "A deploy.toml lies there without an archive and names no model of the Hub; while that is so nothing runs.",
+    'Upload the archive beside it, or write hub_model = "owner/name" into it.',
+)
+HUB_AND_ARCHIVE = _declare(
+    "hub-model-and-archive",
+    Severity.ERROR,
+    "There is an archive, and deploy.toml names a model of the Hub; which one should run is not said.",
+    "Take hub_model out of deploy.toml, or delete the archive.",
+)
+HUB_AND_CODE = _declare(
+    "hub-model-and-code",
+    Severity.ERROR,
+    "There is a `code/` folder, and no archive that it could be put in front of.",
+    "Delete it; or download the model and drop it as an archive, with `code/` beside it.",
 )
 CODE_TWICE = _declare(
     "code-twice",
@@ -68,6 +88,9 @@ class DoorRules:
         allowed_images: Image URIs that deploy.toml may name as its container.
         drops_prefix: Where people drop.
         trust_ceiling: The most that deploy.toml may ask for: strict, scan or trusted.
+        instance_types: Those that may be started; empty for any.
+        quotas: How many instances of each type the account may run for endpoints; None when not known.
+        is_in_vpc: The models live in subnets of the stage's own.
     """
 
     region: str
@@ -77,8 +100,16 @@ class DoorRules:
     allowed_images: frozenset[str] = frozenset()
     drops_prefix: str = DROPS_PREFIX
     trust_ceiling: str = "trusted"
+    instance_types: frozenset[str] = frozenset()
+    quotas: Mapping[str, int] | None = None
+    is_in_vpc: bool = False
     limits: Limits = field(default_factory=Limits)
     new_inflater: Callable[[], Inflater] = fastest_inflater
+
+    @property
+    def for_wishes(self) -> Rules:
+        """Those that the values of deploy.toml are held against."""
+        return Rules(self.idle_floor_s, self.allowed_images, self.trust_ceiling)
 
 
 @dataclass(frozen=True)
@@ -122,7 +153,9 @@ def examine(
         findings.add(TWO_ARCHIVES, message, path=drop.other_archive_key)
     if (problem := code_problem(drop)) is not None:
         findings.add(CODE_TOO_LARGE, problem, path="code/")
-    wishes = read_wishes(raw_toml, Rules(rules.idle_floor_s, rules.allowed_images, rules.trust_ceiling), findings)
+    wishes = read_wishes(raw_toml, rules.for_wishes, findings)
+    if wishes.hub_model is not None:
+        findings.add(HUB_AND_ARCHIVE, f"there is an archive, and hub_model is {wishes.hub_model.id}", path=PATH)
     contents = read_contents(
         archive,
         findings,
@@ -143,6 +176,45 @@ def examine(
         plan=None if findings.is_refusal or plan is None else _with_code(plan, drop),
     )
     return Inspection(report, contents.seam)
+
+
+def examine_alone(
+    drop: Drop, raw_toml: bytes | None, hub: Hub, *, rules: DoorRules, now: datetime, commit: str | None = None
+) -> Report:
+    """Judge a drop that is a deploy.toml and no archive.
+
+    Args:
+        drop: What was dropped.
+        raw_toml: deploy.toml.
+        hub: Asked about the model that it names.
+        rules: What the stage decides.
+        now: Aware UTC.
+        commit: What this very release was pinned to before: a release does not change, even where its branch does.
+
+    Raises:
+        HubUnavailable: The Hub does not answer, so nothing is known.
+    """
+    findings = Findings()
+    wishes = read_wishes(raw_toml, rules.for_wishes, findings)
+    if drop.code:
+        findings.add(HUB_AND_CODE, f"there are {len(drop.code)} files in code/ and no archive", path="code/")
+    found = None
+    if wishes.hub_model is None:
+        findings.add(NO_ARCHIVE, "there is no archive beside deploy.toml, and no hub_model in it", path=PATH)
+    else:
+        found = read_repository(hub, replace(wishes.hub_model, revision=commit or wishes.hub_model.revision), findings)
+    plan, size_bytes = None, 0
+    if found is not None:
+        repo, contents = found
+        plan, size_bytes = _judge(contents, wishes, rules, findings, repo), sum(contents.files.values())
+    return Report(
+        model=drop.model,
+        release=drop.release,
+        checked_at=now,
+        checks=findings.checks(),
+        size_bytes=size_bytes,
+        plan=None if findings.is_refusal else plan,
+    )
 
 
 def code_problem(drop: Drop) -> str | None:
@@ -185,20 +257,29 @@ def refuse_name(drop: Drop, *, now: datetime, drops_prefix: str = DROPS_PREFIX) 
     return Report(drop.model, drop.release, now, findings.checks(), drop.size_bytes)
 
 
-def _judge(contents: Contents, wishes: Wishes, rules: DoorRules, findings: Findings) -> ServingPlan | None:
-    """Judge an archive that was read to its end: everything wrong with it is found in one go."""
+def _judge(
+    contents: Contents, wishes: Wishes, rules: DoorRules, findings: Findings, repo: HubRepo | None = None
+) -> ServingPlan | None:
+    """Judge what was read to its end, or what the Hub says: everything wrong with it is found in one go."""
     if not contents.files:
         return None
     framework = check_layout(contents, findings)
     config = read_configs(contents, findings)
     check_sources(contents, findings)
-    check_trust(contents, config, wishes.trust, findings, ceiling=rules.trust_ceiling)
+    if repo is None:
+        check_trust(contents, config, wishes.trust, findings, ceiling=rules.trust_ceiling)
+    else:
+        check_repository_trust(contents, config, wishes.trust, findings)
     if framework is None or findings.has(ADAPTER_ONLY):
         return None
-    model = Model(contents, framework, config)
+    model = Model(contents, framework, config, repo)
     check_weights(contents, framework, findings, has_code=model.has_code)
     task, _ = find_task(model, wishes)
     if task is not None and not model.has_code:
         check_companions(contents, framework, is_text=task in TEXT_TASKS, findings=findings)
-    stage = Stage(rules.region, rules.instance_type, rules.idle_after_s)
-    return make_plan(model, wishes, stage, findings)
+    stage = Stage(
+        rules.region, rules.instance_type, rules.idle_after_s, rules.instance_types, rules.quotas, rules.is_in_vpc
+    )
+    plan = make_plan(model, wishes, stage, findings)
+    check_requirements(contents, plan, findings)
+    return plan

@@ -38,10 +38,33 @@ CODE_MISSING = _declare(
     "Add `code/inference.py` with `model_fn(model_dir)` that loads and returns the model.",
 )
 
+NOT_NUMBERED = _declare(
+    "saved-model-not-numbered",
+    Severity.ERROR,
+    "TensorFlow Serving loads a SavedModel from a folder whose name is a number, its version; there is none.",
+    "Move saved_model.pb, variables/ and assets/ into a folder called `1`, and pack again.",
+)
+XGBOOST_STRAY = _declare(
+    "xgboost-stray-file",
+    Severity.ERROR,
+    "XGBoost's container loads every file at the archive's root as a model, and this one is none; it would not start.",
+    "Leave the file out, or add `code/inference.py` with `model_fn`.",
+)
+XGBOOST_WRAPPER = _declare(
+    "xgboost-wrapper-pickled",
+    Severity.ERROR,
+    "A pickled XGBClassifier (or other wrapper for scikit-learn) is no booster; XGBoost's container loads only those.",
+    'Save the booster: `model.get_booster().save_model("model.ubj")`; or add `code/inference.py` with `model_fn`.',
+)
+
 MACHINERY = frozenset({"code", "inference.py", "requirements.txt"})
 _CODE_ENTRY = "code/inference.py"
 _TORCH_FILE = re.compile(r"[^/]+\.(pt|pth)")
 _PICKLE_FILE = re.compile(r"[^/]+\.(joblib|pkl|pickle)")
+_XGBOOST_FILE = re.compile(r"xgboost-model|[^/]+\.(xgb|ubj)")
+_SAVED_MODEL = re.compile(r"(.*/)?\d+/saved_model\.pb")
+_NESTED = re.compile(r"\.(tar|tgz|tar\.(gz|bz2|xz|zst)|zip|7z)$", re.IGNORECASE)
+_ONE_MODEL = "Drop each model under a name of its own: `tar -czf model.tar.gz -C FOLDER .`, once a folder."
 _MARKERS = frozenset({"config.json", "model_index.json", "adapter_config.json"})
 
 
@@ -73,7 +96,7 @@ def recognise(contents: Contents) -> Framework | None:
     if "adapter_config.json" in root:
         return Framework.ADAPTER
     for framework, is_there in (
-        (Framework.XGBOOST, any(name == "xgboost-model" or name.endswith((".xgb", ".ubj")) for name in root)),
+        (Framework.XGBOOST, any(_is_xgboost(name, contents) for name in root)),
         (Framework.TENSORFLOW, any(posixpath.basename(path) == "saved_model.pb" for path in contents.files)),
         (Framework.SKLEARN, any(_PICKLE_FILE.fullmatch(name) for name in root)),
         (Framework.PYTORCH, any(_TORCH_FILE.fullmatch(name) for name in root)),
@@ -94,9 +117,48 @@ def check_layout(contents: Contents, findings: Findings) -> Framework | None:
         _explain_nothing(contents, findings)
     elif framework is Framework.ADAPTER and not has_code:
         findings.add(ADAPTER_ONLY, "the archive holds an adapter without its base model", path="adapter_config.json")
-    elif framework in (Framework.SKLEARN, Framework.PYTORCH) and not has_code:
+    elif framework is Framework.TENSORFLOW:
+        _check_saved_model(contents, findings)
+    elif framework is Framework.XGBOOST and not has_code:
+        _check_boosters(contents, findings)
+    elif framework in (Framework.SKLEARN, Framework.PYTORCH) and not has_code and not _is_torchscript(contents):
         findings.add(CODE_MISSING, f"the {framework} container on AWS needs code/inference.py to load the model")
     return framework
+
+
+def _is_xgboost(name: str, contents: Contents) -> bool:
+    """Tell whether XGBoost made a file at the root, by its bytes, or where those do not tell by its name."""
+    made, scanned = contents.makers.get(name), contents.pickles.get(name)
+    if made is not None:
+        return made.library == "xgboost"
+    if scanned is not None and any(one.module.split(".")[0] == "xgboost" for one in scanned.imports):
+        return True
+    return _XGBOOST_FILE.fullmatch(name) is not None
+
+
+def _check_saved_model(contents: Contents, findings: Findings) -> None:
+    graphs = [path for path in contents.files if posixpath.basename(path) == "saved_model.pb"]
+    if not any(_SAVED_MODEL.fullmatch(path) for path in graphs):
+        findings.add(NOT_NUMBERED, "saved_model.pb does not lie in a folder whose name is a number", path=graphs[0])
+
+
+def _check_boosters(contents: Contents, findings: Findings) -> None:
+    for name in sorted(contents.root_files):
+        if not name.startswith(".") and not _is_xgboost(name, contents):
+            findings.add(XGBOOST_STRAY, f"{shown(name)} is no model, and would be loaded as one", path=name)
+        scanned = contents.pickles.get(name)
+        if scanned is not None and any(one.module.startswith("xgboost.sklearn") for one in scanned.imports):
+            findings.add(
+                XGBOOST_WRAPPER, "the pickle holds XGBoost's wrapper for scikit-learn, not a booster", path=name
+            )
+
+
+def _is_torchscript(contents: Contents) -> bool:
+    """Tell whether the one model file is TorchScript, which PyTorch's container loads without code."""
+    models = [name for name in contents.root_files if _TORCH_FILE.fullmatch(name)]
+    scanned = contents.pickles.get(models[0]) if len(models) == 1 else None
+    # TorchScript's own classes live in a module of that name, and in no other kind of file.
+    return scanned is not None and any(one.module.split(".")[0] == "__torch__" for one in scanned.imports)
 
 
 def deep_folder(contents: Contents) -> str | None:
@@ -125,8 +187,20 @@ def _explain_nothing(contents: Contents, findings: Findings) -> None:
         findings.add(TOO_DEEP, message, path=folder, fix=f"Pack from inside the folder: `{command}`.")
         return
     message = "the archive's root has no config.json, no code/inference.py and no model file known here"
+    models = sorted({posixpath.dirname(path) for path in contents.files if posixpath.basename(path) in _MARKERS})
+    nested = [path for path in sorted(contents.files) if _NESTED.search(path)]
+    if len(models) > 1 and "" not in models:
+        listed = " and ".join(shown(folder) for folder in models[:2]) + (" and others" if len(models) > 2 else "")
+        findings.add(NOTHING_TO_SERVE, f"{message}: there are models in {listed}", fix=_ONE_MODEL)
+        return
+    if nested and not models:
+        fix = f"Unpack {shown(nested[0])} into a folder, then pack that: `tar -czf model.tar.gz -C FOLDER .`."
+        findings.add(NOTHING_TO_SERVE, f"{message}, only another archive, which nothing will unpack", fix=fix)
+        return
     if "inference.py" in contents.files:
         findings.add(NOTHING_TO_SERVE, message, fix="Move inference.py into a folder called `code` and pack again.")
+    elif any(name.endswith((".keras", ".h5", ".hdf5")) for name in contents.root_files):
+        findings.add(NOTHING_TO_SERVE, message, fix='Save it for serving: `model.export("FOLDER/1")`, and pack FOLDER.')
     elif any(name.endswith(".safetensors") for name in contents.root_files):
         findings.add(
             NOTHING_TO_SERVE, message, fix="Add the model's config.json: `model.save_pretrained(FOLDER)` writes it."

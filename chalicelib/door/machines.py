@@ -21,6 +21,7 @@ MEMO_MAX = 1 << 16
 NESTED_MAX = 4
 OPCODES_MAX = 32_000_000
 GLOBALS_MAX = 1_000
+UNPACKED_RATIO_MAX = 20
 
 
 class Unfollowed(Exception):
@@ -94,9 +95,21 @@ _DTYPE = Global("numpy", "dtype")
 
 @dataclass
 class Budget:
-    """How many opcodes all pickles of an archive may have together: a stream of one-byte opcodes must not hang us."""
+    """What all pickles of an archive may cost together: a few bytes must not keep us for hours.
+
+    Attributes:
+        opcodes_left: How many they may still have.
+        unpacked_left_bytes: What they may still unpack to beyond UNPACKED_RATIO_MAX times what they are packed in.
+    """
 
     opcodes_left: int = OPCODES_MAX
+    unpacked_left_bytes: int = 256 << 20
+
+    def unpack(self, *, packed_bytes: int, unpacked_bytes: int) -> None:
+        """Account for what was unpacked. Raises Unfollowed when it is too much."""
+        self.unpacked_left_bytes += UNPACKED_RATIO_MAX * packed_bytes - unpacked_bytes
+        if self.unpacked_left_bytes < 0:
+            raise Unfollowed("it unpacks to far more than any model would")
 
 
 @dataclass
@@ -231,7 +244,7 @@ class Machine:
         first = arguments[0] if isinstance(arguments, tuple) and arguments else None
         if function == _DTYPE and isinstance(first, str):
             self.push(_Dtype(first))
-        elif function == WRAPPER or (function in _RECONSTRUCTORS and first == WRAPPER):
+        elif function == WRAPPER or (isinstance(function, Global) and function in _RECONSTRUCTORS and first == WRAPPER):
             self.push(Wrapper())
         else:
             self.push(OTHER)

@@ -51,7 +51,8 @@ CONFLICT = _declare(
 AMBIGUOUS = _declare(
     "path-ambiguous",
     Severity.ERROR,
-    "A member's GNU and PAX headers name it differently: which name wins depends on who reads.",
+    "A member's GNU and PAX headers name it differently, or a file is called as folders are: what comes out depends on"
+    " who reads.",
     "Pack the archive again.",
 )
 LINK = _declare(
@@ -121,6 +122,9 @@ class Names:
             self._findings.add(TOO_LONG, message, path=member.path)
             return None
         path = normalise(member.path)
+        if member.type == headers.DIRECTORY and not path:
+            # `./`, and the root itself as the SageMaker SDK packs it: all readers make it the folder they unpack into.
+            return None
         self._judge_path(member.path)
         if member.is_renamed_twice:
             self._findings.add(AMBIGUOUS, "two headers name this member differently", path=member.path)
@@ -134,6 +138,8 @@ class Names:
         if not path:
             self._findings.add(EMPTY_PATH, "a file has no name")
             return None
+        if member.path.endswith("/"):
+            self._findings.add(AMBIGUOUS, "a file's name ends with a slash, as a folder's does", path=member.path)
         self._judge_place(path, is_file=True)
         if is_macos_leaving(path):
             self._macos.append(path)

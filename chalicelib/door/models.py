@@ -7,17 +7,27 @@ from typing import Any
 from chalicelib.door.contents import Contents
 from chalicelib.door.kinds import shown
 from chalicelib.door.layouts import Framework
-from chalicelib.door.tasks import architecture_of, infer_task
+from chalicelib.door.tasks import TASKS, architecture_of, infer_task
 from chalicelib.door.wishes import Wishes
+from chalicelib.state import HubRepo
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What the stage decides where deploy.toml does not. Durations in seconds; None for never."""
+    """What the stage decides where deploy.toml does not. Durations in seconds; None for never.
+
+    Attributes:
+        instance_types: Those that may be started; empty for any.
+        quotas: How many instances of each type the account may run for endpoints; None when not known.
+        is_in_vpc: The models live in subnets of the stage's own.
+    """
 
     region: str
     instance_type: str
     idle_after_s: float | None
+    instance_types: frozenset[str] = frozenset()
+    quotas: Mapping[str, int] | None = None
+    is_in_vpc: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,8 @@ class Model:
     contents: Contents
     framework: Framework
     config: Mapping[str, Any]
+    repo: HubRepo | None = None
+    """Where it comes from, when that is the Hugging Face Hub and no archive."""
 
     @property
     def has_code(self) -> bool:
@@ -38,6 +50,8 @@ def find_task(model: Model, wishes: Wishes) -> tuple[str | None, str | None]:
     """Tell what the model does, and where that was read."""
     if wishes.task:
         return wishes.task, f"task {wishes.task}: deploy.toml says so"
+    if model.repo is not None and model.repo.pipeline_tag in TASKS:
+        return model.repo.pipeline_tag, f"task {model.repo.pipeline_tag}: the Hub says so"
     if model.framework is Framework.DIFFUSERS:
         return "text-to-image", "task text-to-image: model_index.json is a diffusers pipeline's"
     if model.framework is Framework.SENTENCE_TRANSFORMERS:

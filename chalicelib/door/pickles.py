@@ -26,7 +26,6 @@ _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _TORCH_PICKLES = 5
 """In PyTorch's older format: magic number, version, system, the object, and the keys of the raw storages behind it."""
 _STORAGE = re.compile(r"(^|/)(data|constants|tensors)/[^/]*$")
-_FREE_BYTES, _RATIO_MAX = 256 << 20, 20
 _LZMA_MEMORY_BYTES = 16 << 20
 
 
@@ -68,13 +67,16 @@ def _follow_file(tape: Tape, found: set[Global], budget: Budget) -> None:
     if head.startswith(_ZIP):
         _follow_zip(tape, found, budget)
     elif (unpack := _unpacker(head)) is not None:
-        _follow_stream(Tape(_unpacked(tape, unpack())), found, budget)
+        unpacked = Tape(_unpacked(tape, unpack(), budget))
+        _follow_stream(unpacked, found, budget)
+        while unpacked.some(1 << 20):
+            pass  # to its end, where it may yet turn out to be damaged
     else:
         _follow_stream(tape, found, budget)
 
 
 def _follow_zip(tape: Tape, found: set[Global], budget: Budget) -> None:
-    for name, member in zip_members(tape):
+    for name, member in zip_members(tape, budget):
         is_storage = _STORAGE.search(name) is not None and not name.endswith(".pkl")
         if name.endswith((".pkl", ".debug_pkl")):
             _follow_stream(member, found, budget)
@@ -128,8 +130,7 @@ class _Zlib:
         return self._inflater.decompress(self._inflater.unconsumed_tail + data, max_length)
 
 
-def _unpacked(tape: Tape, unpacker: Any) -> Iterator[bytes]:
-    made_bytes = 0
+def _unpacked(tape: Tape, unpacker: Any, budget: Budget) -> Iterator[bytes]:
     while not unpacker.eof:
         feed = bytes(tape.some(1 << 16)) if unpacker.needs_input else b""
         if unpacker.needs_input and not feed:
@@ -138,9 +139,7 @@ def _unpacked(tape: Tape, unpacker: Any) -> Iterator[bytes]:
             piece = unpacker.decompress(feed, 1 << 20)
         except (zlib.error, OSError, EOFError, lzma.LZMAError, MemoryError) as exc:
             raise Unfollowed("what it is packed in is damaged") from exc
-        made_bytes += len(piece)
-        if made_bytes > max(_FREE_BYTES, _RATIO_MAX * tape.at):
-            raise Unfollowed("it unpacks to far more than any model would")
+        budget.unpack(packed_bytes=len(feed), unpacked_bytes=len(piece))
         if piece:
             yield piece
     if unpacker.unused_data or not tape.is_at_end():

@@ -12,6 +12,7 @@ from typing import Any
 
 from chalicelib.door.instances import INSTANCE_TYPES
 from chalicelib.door.tasks import TASKS
+from chalicelib.reports import HubModel
 from chalicelib.settings import parse_duration_s
 
 TRUST_LEVELS = ("strict", "scan", "trusted")
@@ -37,7 +38,12 @@ ENV_NAMES = {
 }
 ENV_VALUE_MAX_CHARACTERS = 1024
 _IDLE_MAX_S = 365 * 86400.0
-_HUB_MODEL = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?", re.ASCII)
+DEFAULT_INVOCATIONS_PER_INSTANCE = 600
+"""Ten calls a second: AWS names no default and asks for a load test; a small classifier takes many times as much."""
+_HUB_MODEL = re.compile(
+    r"(?P<id>([A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95})(@(?P<revision>[\w][\w./-]{0,199}))?", re.ASCII
+)
+"""Source: the rules for repository names of huggingface_hub's validate_repo_id."""
 _IMAGE_URI = re.compile(r"[\w.-]+(:\d+)?/[\w./-]+(:[\w.-]+)?(@sha256:[0-9a-f]{64})?", re.ASCII)
 
 
@@ -184,10 +190,12 @@ def _trust(value: str, rules: Rules) -> str:
     return level
 
 
-def _hub_model(value: str, _: Rules) -> str:
-    if not _HUB_MODEL.fullmatch(value):
-        raise BadValue(f"is {_quoted(value)}, which is no model of the Hugging Face Hub", fix='Write "owner/name".')
-    return value
+def _hub_model(value: str, _: Rules) -> HubModel:
+    match = _HUB_MODEL.fullmatch(value)
+    if match is None or ".." in value or "--" in match["id"] or match["id"].endswith((".git", ".", "-")):
+        fix = 'Write "owner/name", or "owner/name@revision".'
+        raise BadValue(f"is {_quoted(value)}, which is no model of the Hugging Face Hub", fix=fix)
+    return HubModel(match["id"], match["revision"])
 
 
 def _memory(value: int, _: Rules) -> int:
@@ -196,54 +204,51 @@ def _memory(value: int, _: Rules) -> int:
     return value
 
 
-def _other_than_realtime(value: Any) -> str | None:
-    return None if value in ("realtime", None) else "the model runs as a realtime endpoint"
+def _no_async(value: Any) -> str | None:
+    return "the model runs as a realtime endpoint" if value == "async" else None
 
-
-def _always(note: str) -> Callable[[Any], str | None]:
-    def say(_: Any) -> str:
-        return note
-
-    return say
-
-
-_NO_SERVERLESS = _always("the model runs as a realtime endpoint")
-_NO_AUTOSCALE = _always("the number of instances stays as it is")
 
 KEYS = (
     Key("", "task", (str,), "a string", '"text-classification"',
         "What the model does, as a Hugging Face pipeline tag. Left out: told from `config.json`.", _one_of(TASKS)),
     Key("", "hub_model", (str,), "a string", '"distilbert/distilgpt2"',
-        "A model of the Hugging Face Hub instead of an archive.", _hub_model, _always("the archive is what runs")),
+        "A model of the Hugging Face Hub instead of an archive, at its default branch or, as `owner/name@revision`, at"
+        " a branch, tag or commit. The release is pinned to the commit that it is now; the container fetches it itself,"
+        " so it runs with a network.", _hub_model),
     Key("", "mode", (str,), "a string", '"realtime"',
-        f"One of {', '.join(MODES)}. Only realtime is acted on yet.", _one_of(MODES), _other_than_realtime),
+        "`realtime`: instances, by the hour. `serverless`: billed by the second of computing, no GPU, no network"
+        " isolation, 4 MB a request. `auto`: serverless where it holds the model, costs less for one that computes a"
+        " tenth of the time, and nothing in the archive wants isolating. `async`: valid, and runs as realtime."
+        " Left out: realtime.", _one_of(MODES), _no_async),
     Key("", "instance_type", (str,), "a string", '"ml.m5.large"',
-        "A SageMaker instance type. Left out: the cheapest CPU type that holds the model.", _one_of(INSTANCE_TYPES)),
+        "A SageMaker instance type. Left out: the cheapest that holds the model.", _one_of(INSTANCE_TYPES)),
     Key("", "instance_count", (int,), "a whole number", "1",
         "How many instances, 1 to 100.", _whole(1, 100)),
     Key("", "max_hourly_cost", (int, float), "a number", "0.5",
         "The most that all instances together may cost, in USD an hour; what would cost more is refused.", _cost),
     Key("", "idle_after", (str,), "a string", '"30m"',
         "How long nobody may call before the endpoint is taken down: `90s`, `15m`, `1.5h`, `2d` or `never`."
-        " Left out: the stage's own.", _idle_after),
+        " Left out: the stage's own. Serverless endpoints stay: they cost nothing idle.", _idle_after),
     Key("", "container", (str,), "a string", '"huggingface"',
         f"One of {', '.join(CONTAINERS)}, or an image URI on the stage's allow-list."
-        " Planned with so far: huggingface, sklearn, pytorch. Left out: told from the archive's files.", _container),
+        " Left out: told from the archive's files; see containers.md.", _container),
     Key("", "trust", (str,), "a string", '"scan"',
         "What may be in the archive. `strict`: safetensors, ONNX and text only, no code. `scan`: code and pickles too,"
         " in a container without network. `trusted`: the same, without warnings about them."
         " No more than the stage gives (its parameter Trust). Left out: `scan`, or `strict` where that is the most.",
         _trust),
     Key("serverless", "memory_mb", (int,), "a whole number", "4096",
-        "1024, 2048, 3072, 4096, 5120 or 6144.", _memory, _NO_SERVERLESS),
+        "1024, 2048, 3072, 4096, 5120 or 6144. Left out: what holds the model.", _memory),
     Key("serverless", "max_concurrency", (int,), "a whole number", "5",
-        "Requests at once, 1 to 200.", _whole(1, 200), _NO_SERVERLESS),
+        "Requests at once, 1 to 200; more are throttled. Left out: 5.", _whole(1, 200)),
     Key("autoscale", "min", (int,), "a whole number", "1",
-        "The fewest instances while awake, 1 to 100.", _whole(1, 100), _NO_AUTOSCALE),
+        "The fewest instances while awake, 1 to 100. Left out: 1.", _whole(1, 100)),
     Key("autoscale", "max", (int,), "a whole number", "4",
-        "The most instances, 1 to 100, not below min.", _whole(1, 100), _NO_AUTOSCALE),
+        "The most instances, 1 to 100, not below min. Must be there where the table is: it bounds the cost.",
+        _whole(1, 100)),
     Key("autoscale", "invocations_per_instance", (int,), "a whole number", "600",
-        "Calls a minute that one instance should take, 1 to 1,000,000.", _whole(1, 1_000_000), _NO_AUTOSCALE),
+        "Calls a minute that one instance should take, 1 to 1,000,000. Left out:"
+        f" {DEFAULT_INVOCATIONS_PER_INSTANCE}.", _whole(1, 1_000_000)),
 )  # fmt: skip
 TABLES = ("serverless", "autoscale", "env")
 KEYS_BY_TABLE = {table: {key.name: key for key in KEYS if key.table == table} for table in ("", *TABLES)}

@@ -20,6 +20,10 @@ _FOLDER_FIRST = (
     "Put it into a folder with its config.json and tokenizer files, then run `tar -czf model.tar.gz -C FOLDER .`."
 )
 
+_UNKNOWN, _SAFETENSORS = "none of the formats known here", "a safetensors file"
+UNTELLING = frozenset({_UNKNOWN, _SAFETENSORS})
+"""What says nothing of a file that should be safetensors."""
+
 _MAGIC: tuple[tuple[bytes, Likeness], ...] = (
     (b"PK\x03\x04", Likeness("a zip file (or a PyTorch file, which is one)", _UNPACK_FIRST)),
     (b"PK\x05\x06", Likeness("an empty zip file")),
@@ -47,7 +51,7 @@ def looks_like(head: bytes) -> Likeness:
     if head[257:262] == b"ustar":
         return Likeness("a plain tar file", "Compress it: `gzip model.tar`.")
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 1 << 40:
-        return Likeness("a safetensors file", _FOLDER_FIRST)
+        return Likeness(_SAFETENSORS, _FOLDER_FIRST)
     if head[:1] == b"\x80" and 2 <= head[1:2][0:1].ljust(1, b"\0")[0] <= 5:
         return Likeness("a Python pickle (joblib or PyTorch)", _FOLDER_FIRST)
     return _text(head)
@@ -65,7 +69,7 @@ def _text(head: bytes) -> Likeness:
         # A character may be cut in two at the end of the head.
         text = head[:-3].decode() if len(head) == HEAD_BYTES else head.decode()
     except UnicodeDecodeError:
-        return Likeness("none of the formats known here")
+        return Likeness(_UNKNOWN)
     if any(character < " " and character not in "\t\r\n\f" for character in text):
-        return Likeness("none of the formats known here")
+        return Likeness(_UNKNOWN)
     return Likeness("JSON text" if start[:1] in (b"{", b"[") else "text")

@@ -6,13 +6,14 @@ function_extra_arg): every parameter counts as one, `*args` and those with defau
 """
 
 import ast
+import posixpath
 import re
 import sys
 import threading
 import warnings
 
 from chalicelib.door.contents import NOT_KEPT, Contents
-from chalicelib.door.kinds import Findings, declarer
+from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.reports import Severity
 
 _declare = declarer("Code")
@@ -41,6 +42,12 @@ HOOK_ARGUMENTS = _declare(
     "Use model_fn(model_dir), input_fn(data, content_type), predict_fn(data, model), output_fn(prediction, accept) or"
     " transform_fn(model, data, content_type, accept), each with `context` as an optional last argument.",
 )
+HOOK_ASYNC = _declare(
+    "code-hook-async",
+    Severity.ERROR,
+    "A hook is `async def`: the toolkit calls it without awaiting, and gets a coroutine where it expects the answer.",
+    "Write it as a plain `def`; `asyncio.run` inside it runs what is asynchronous.",
+)
 NO_HOOKS = _declare(
     "code-without-hooks",
     Severity.WARNING,
@@ -50,26 +57,14 @@ NO_HOOKS = _declare(
 MISPLACED = _declare(
     "code-misplaced",
     Severity.WARNING,
-    "`inference.py` or `requirements.txt` lies at the root, where the container does not look for it.",
-    "Move it into `code/`.",
+    "A handler or `requirements.txt` lies where the container does not look for it, or is of a kind it does not run.",
+    "Move it into `code/`; a handler is called `code/inference.py`.",
 )
-REQUIREMENTS_TEXT = _declare(
-    "requirements-not-text",
-    Severity.ERROR,
-    "`code/requirements.txt` is not UTF-8 text, so pip cannot read it.",
-    "Save it as UTF-8 without a byte order mark; PowerShell's `>` writes UTF-16.",
-)
-REQUIREMENTS_OFFLINE = _declare(
-    "requirements-offline",
-    Severity.WARNING,
-    "`code/requirements.txt` asks for packages, and the container has no network to fetch them from.",
-    "Bring the packages along: `pip install --target code -r code/requirements.txt` before packing, and drop the file.",
-)
-
 ENTRY = "code/inference.py"
-REQUIREMENTS = "code/requirements.txt"
 ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2, "transform_fn": 4}
 """How many arguments each hook takes, without the optional `context`."""
+_OTHER_HOOKS = frozenset({"handler", "input_handler", "output_handler"})
+"""What TensorFlow Serving's container calls. Source: sagemaker-tensorflow-serving-container, python_service.py."""
 
 _NEWER = re.compile(r"\bf[\"']|^\s*type\s+\w|^\s*(async\s+)?(def|class)\s+\w+\s*\[", re.IGNORECASE)
 _WORDS = re.compile(rb"\w+|[(\[{.]")
@@ -88,9 +83,21 @@ def check_sources(contents: Contents, findings: Findings) -> frozenset[str]:
     for name in ("inference.py", "requirements.txt"):
         if name in contents.files and f"code/{name}" not in contents.files:
             findings.add(MISPLACED, f"{name} lies at the archive's root and will be ignored", path=name)
-    if (raw_requirements := contents.kept.get(REQUIREMENTS)) is not None:
-        _check_requirements(raw_requirements, findings)
+    if ENTRY not in contents.files:
+        _check_strays(contents, findings)
     return defined
+
+
+def _check_strays(contents: Contents, findings: Findings) -> None:
+    """Name what its author may take for the handler, where there is none."""
+    for path in sorted(contents.files):
+        folder, name = posixpath.split(path)
+        if folder.count("/") < 2 and folder and name.lower() in ("inference.py", "inference.ipynb"):
+            findings.add(MISPLACED, f"{name} lies in {shown(folder)}/, and only {ENTRY} is run", path=path)
+        elif path == "handler.py":
+            message = "handler.py is for Hugging Face's Inference Endpoints; SageMaker does not run it"
+            fix = "Write code/inference.py: model_fn(model_dir) makes the handler, predict_fn(data, model) calls it."
+            findings.add(MISPLACED, message, path=path, fix=fix)
 
 
 def _parse(path: str, raw: bytes, findings: Findings) -> ast.Module | None:
@@ -122,10 +129,14 @@ def _check_hooks(tree: ast.Module, findings: Findings) -> frozenset[str]:
                 f"line {line}: {name} takes {count}; the toolkit calls it with {wanted}, or {wanted + 1} with context"
             )
             findings.add(HOOK_ARGUMENTS, message, path=ENTRY)
+        if isinstance(functions.get(name), ast.AsyncFunctionDef):
+            findings.add(
+                HOOK_ASYNC, f"line {functions[name].lineno}: {name} is async, and nobody awaits it", path=ENTRY
+            )
     others = sorted(defined & {"input_fn", "predict_fn", "output_fn"})
     if "transform_fn" in defined and others:
         findings.add(HOOKS_CLASH, f"transform_fn stands beside {', '.join(others)}", path=ENTRY)
-    if not defined & ARGUMENTS.keys() and "*" not in defined:
+    if not defined & (ARGUMENTS.keys() | _OTHER_HOOKS) and "*" not in defined:
         findings.add(NO_HOOKS, "the file defines none of the toolkit's hooks", path=ENTRY)
     return defined
 
@@ -162,20 +173,3 @@ def _argument_count(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     arguments = function.args
     listed = len(arguments.posonlyargs) + len(arguments.args) + len(arguments.kwonlyargs)
     return listed + (arguments.vararg is not None) + (arguments.kwarg is not None)
-
-
-def _check_requirements(raw: bytes, findings: Findings) -> None:
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        findings.add(REQUIREMENTS_TEXT, "the file is not UTF-8 text", path=REQUIREMENTS)
-        return
-    if "\0" in text:
-        findings.add(REQUIREMENTS_TEXT, "the file holds NUL characters", path=REQUIREMENTS)
-        return
-    wanted = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-    if wanted:
-        count = f"{len(wanted)} package" + ("s" if len(wanted) > 1 else "")
-        findings.add(
-            REQUIREMENTS_OFFLINE, f"{count} cannot be fetched: the container has no network", path=REQUIREMENTS
-        )

@@ -3,16 +3,14 @@
 Source: RFC 1952 (gzip), section 2.2: a file is one or more members, one after the other.
 """
 
-import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chalicelib.door.intakes import Intake
 from chalicelib.door.kinds import Unreadable, declarer
-from chalicelib.door.signatures import HEAD_BYTES, looks_like
-from chalicelib.ports import ByteStream
+from chalicelib.door.signatures import looks_like
 from chalicelib.reports import Severity
 
 try:
@@ -70,11 +68,9 @@ BOMB = _declare(
     "Pack only the model; real weights hardly compress.",
 )
 
-TRAILER_BYTES = 8
-_READ_BYTES = 1 << 20
-_FEED_BYTES = 1 << 16  # small enough that what zlib hands back at a member's end costs little to copy
 _PIECE_BYTES = 1 << 20
-_GZIP_FIRST_BYTE = b"\x1f"
+_GZIP_FIRST_BYTE, _GZIP_MAGIC = b"\x1f", b"\x1f\x8b"
+_FLAGS_AT, _RESERVED_FLAGS = 3, 0xE0
 _MEMBERS_FREE = 10_000
 _MEMBER_MIN_BYTES = 64
 
@@ -133,59 +129,6 @@ DAMAGE: tuple[Any, ...] = (zlib.error,) if isal_zlib is None else (zlib.error, i
 """What the decompressors raise for data that is none of theirs."""
 
 
-class Intake:
-    """The packed bytes on their way in: counted and hashed.
-
-    Attributes:
-        head: The first bytes, HEAD_BYTES of them at most.
-        tail: The last bytes read, TRAILER_BYTES of them at most.
-        members: How many gzip members have ended.
-        is_padded: Zeros follow the last of them.
-    """
-
-    def __init__(self, stream: ByteStream) -> None:
-        self._stream = stream
-        self._sha256 = hashlib.sha256()
-        self._is_read = False
-        self.packed_bytes = 0
-        self.head = b""
-        self.tail = b""
-        self.members = 0
-        self.is_padded = False
-
-    @property
-    def sha256(self) -> str | None:
-        """Of everything, in hex; None as long as the end has not been read."""
-        return self._sha256.hexdigest() if self._is_read else None
-
-    def feeds(self) -> Iterator[memoryview]:
-        """Yield everything, in small slices. Raises what the stream raises."""
-        # Hashed in a thread of its own, beside the unpacking: neither holds Python's lock.
-        hasher = ThreadPoolExecutor(1)
-        hashed: Future[None] | None = None
-        try:
-            while chunk := self._stream.read(_READ_BYTES):
-                if hashed is not None:
-                    hashed.result()
-                hashed = hasher.submit(self._sha256.update, chunk)
-                yield from self._slices(chunk)
-            if hashed is not None:
-                hashed.result()
-        finally:
-            # Not waited for: an unfinished generator may be collected anywhere, in that very thread too.
-            hasher.shutdown(wait=False)
-        self._is_read = True
-
-    def _slices(self, chunk: bytes) -> Iterator[memoryview]:
-        self.packed_bytes += len(chunk)
-        if len(self.head) < HEAD_BYTES:
-            self.head += chunk[: HEAD_BYTES - len(self.head)]
-        self.tail = (self.tail + chunk[-TRAILER_BYTES:])[-TRAILER_BYTES:]
-        view = memoryview(chunk)
-        for start in range(0, len(chunk), _FEED_BYTES):
-            yield view[start : start + _FEED_BYTES]
-
-
 def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = fastest_inflater) -> Iterator[bytes]:
     """Yield what a gzip stream of one or many members unpacks to, in pieces of up to 1 MiB.
 
@@ -231,6 +174,9 @@ def inflated(intake: Intake, new_inflater: Callable[[], Inflater] = fastest_infl
 
 def _expect_member(intake: Intake, data: bytes | memoryview, members: int) -> None:
     if bytes(data[:1]) == _GZIP_FIRST_BYTE:
+        # ISA-L looks over them, zlib does not.
+        if len(data) > _FLAGS_AT and data[_FLAGS_AT] & _RESERVED_FLAGS and bytes(data[:2]) == _GZIP_MAGIC:
+            raise Unreadable(DAMAGED, "a gzip header has flags that mean nothing")
         return
     if members:
         raise Unreadable(TRAILING, f"something that is not gzip follows after gzip member {members:,}")
@@ -240,8 +186,10 @@ def _expect_member(intake: Intake, data: bytes | memoryview, members: int) -> No
 def _wrong(intake: Intake, members: int, *, is_fresh: bool, reason: str) -> Unreadable:
     reason = reason.rpartition(": ")[2]
     if is_fresh and ("header" in reason or "wrapper" in reason):
-        if not members:
+        if not members and not intake.head.startswith(_GZIP_MAGIC):
             return not_gzip(intake)
+        if not members:
+            return Unreadable(DAMAGED, f"the gzip header is damaged ({reason})")
         return Unreadable(TRAILING, f"something that is not gzip follows after gzip member {members:,}")
     return Unreadable(
         DAMAGED, f"the compressed data is damaged within the first {intake.packed_bytes:,} bytes ({reason})"

@@ -5,9 +5,9 @@ tensor's name to {"dtype", "shape", "data_offsets": [begin, end]}, then the data
 """
 
 import json
-import math
+from array import array
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 LENGTH_BYTES = 8
@@ -29,10 +29,15 @@ class MalformedSafetensors(ValueError):
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """What one file holds: parameters by dtype, and the bytes they take as stored."""
+    """What one file holds: parameters by dtype, and the bytes they take as stored.
+
+    Attributes:
+        names: Hashes of the tensors' names, as this process makes them; None where they are not known.
+    """
 
     parameters: tuple[tuple[str, int], ...]
     data_bytes: int
+    names: "array[int] | None" = field(default=None, compare=False, repr=False)
 
     @property
     def parameter_count(self) -> int:
@@ -62,47 +67,96 @@ def parse_tensors(raw: bytes, *, file_bytes: int) -> TensorFacts:
     Raises:
         MalformedSafetensors: It is no such header, or the file is shorter or longer than its tensors.
     """
-    counts: Counter[str] = Counter()
-    ends = [0]
-
-    def reduce(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
-        # Called innermost first: each tensor is counted and dropped at once, so that memory does not grow with them.
-        entry = dict(pairs)
-        if "data_offsets" not in entry or "dtype" not in entry:
-            return entry
-        dtype, count, end = _tensor(entry)
-        counts[dtype] += count
-        ends[0] = max(ends[0], end)
-        return None
-
+    tensors = _Tensors()
     try:
-        header = json.loads(raw, object_pairs_hook=reduce)
+        header = json.loads(raw.decode(), object_pairs_hook=tensors.take, parse_constant=_refuse_constant)
     except MalformedSafetensors:
         raise
-    except (ValueError, RecursionError, TypeError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise MalformedSafetensors("its header is not JSON") from exc
-    if not isinstance(header, dict):
+    if raw[:1] != b"{" or not isinstance(header, dict):
         raise MalformedSafetensors("its header is not a JSON object of tensors")
-    expected_bytes = LENGTH_BYTES + len(raw) + ends[0]
+    _check_texts(header)
+    if not all(tensor is _COUNTED for tensor in header.values()):
+        raise MalformedSafetensors("its header holds something that is not a tensor")
+    expected_bytes = LENGTH_BYTES + len(raw) + tensors.end()
     if expected_bytes != file_bytes:
         raise MalformedSafetensors(f"its tensors need {expected_bytes:,} bytes and it has {file_bytes:,}")
-    return TensorFacts(tuple(sorted(counts.items())), ends[0])
+    # Hashes, not names: of an archive of many files, the names of all tensors would not fit.
+    return TensorFacts(tuple(sorted(tensors.counts.items())), tensors.end(), array("q", map(hash, header)))
 
 
-def _tensor(entry: dict[str, Any]) -> tuple[str, int, int]:
-    dtype, shape, offsets = entry["dtype"], entry.get("shape"), entry["data_offsets"]
+_COUNTED = object()
+
+
+class _Tensors:
+    """Counts each tensor as it is parsed and drops it, so that memory does not grow with them."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._spans: list[int] = []
+
+    def take(self, pairs: list[tuple[str, Any]]) -> Any:
+        """Take a JSON object, innermost first: a tensor's entry, `__metadata__`, or the header itself."""
+        entry = dict(pairs)
+        if len(entry) < len(pairs):
+            raise MalformedSafetensors("its header says one thing twice")
+        offsets = entry.get("data_offsets", "")
+        if isinstance(offsets, str) or offsets is _COUNTED:
+            # Metadata, which is text to text; or the header, which may call a tensor by this very name.
+            return entry
+        dtype, count, begin, end = _tensor(entry)
+        self.counts[dtype] += count
+        # One number a tensor: tens of thousands of pairs would not fit.
+        self._spans.append(begin << 64 | end)
+        return _COUNTED
+
+    def end(self) -> int:
+        """Tell where the last tensor ends, in bytes; each must begin where the one before it ends.
+
+        Raises:
+            MalformedSafetensors: There is a hole between two of them, or they overlap.
+        """
+        self._spans.sort()
+        at = 0
+        for span in self._spans:
+            if span >> 64 != at:
+                raise MalformedSafetensors("its tensors do not lie one behind the other")
+            at = span & (1 << 64) - 1
+        return at
+
+
+def _check_texts(header: dict[str, Any]) -> None:
+    """Take the metadata out of a header; see that it and the names are text. Raises MalformedSafetensors."""
+    metadata = header.pop("__metadata__", None) or {}
+    try:
+        # JSON can spell half a character, and no reader of the file takes that.
+        "".join([*header, *metadata, *metadata.values()]).encode()
+    except (UnicodeEncodeError, TypeError, AttributeError) as exc:
+        raise MalformedSafetensors("its header holds a name or metadata that is no text") from exc
+
+
+def _refuse_constant(name: str) -> None:
+    raise MalformedSafetensors(f"its header holds {name}")
+
+
+def _tensor(entry: dict[str, Any]) -> tuple[str, int, int, int]:
+    """Give a tensor's type, how many parameters it has, and where it begins and ends. Raises MalformedSafetensors."""
+    dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry["data_offsets"]
     if not isinstance(dtype, str) or not _is_counts(shape) or not _is_counts(offsets) or len(offsets) != 2:
         raise MalformedSafetensors("a tensor's entry has the wrong shape")
     begin, end = offsets
-    count = math.prod(shape)
-    if dtype in BITS and (end - begin) * 8 != count * BITS[dtype]:
+    count = 1
+    for dimension in shape:
+        count *= dimension
+        if count * BITS.get(dtype, 1) >= 1 << 64:
+            raise MalformedSafetensors("a tensor is larger than any file can be")
+    if end < begin or (dtype in BITS and (end - begin) * 8 != count * BITS[dtype]):
         raise MalformedSafetensors("a tensor's offsets do not fit its type and shape")
-    return dtype, count, end
+    return dtype, count, begin, end
 
 
 def _is_counts(value: Any) -> TypeGuard[list[int]]:
-    return (
-        isinstance(value, list)
-        and len(value) <= 32
-        and all(isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 1 << 63 for number in value)
+    return isinstance(value, list) and all(
+        isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 1 << 64 for number in value
     )

@@ -1,6 +1,7 @@
 """What may be inside an archive, by the level of trust that deploy.toml gives it. Called by `inspection`."""
 
 import posixpath
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,6 +44,8 @@ STRICT = _declare(
     'Leave it out, save weights as safetensors, or write trust = "scan".',
 )
 
+_ESTIMATOR = re.compile(r"\.(joblib|pkl|pickle)$")
+_GUARD_ESTIMATORS = "Let only those upload here whose code you would run: an estimator has no format that carries none."
 _STRICT_ENDINGS = frozenset({
     ".bpe", ".codes", ".csv", ".jinja", ".json", ".jsonl", ".md", ".merges", ".model", ".onnx", ".onnx_data",
     ".safetensors", ".spm", ".tiktoken", ".txt", ".yaml", ".yml",
@@ -67,8 +70,12 @@ def check_trust(
         _check_pickle(path, scanned, findings, fix=fix)
     unused = twin_pickles(contents)
     for path in weight_files(contents):
-        if PICKLES.search(path) and path not in unused:
-            findings.add(PICKLED, "the file is a Python pickle, which can run any code when it is loaded", path=path)
+        made = contents.makers.get(path)
+        # XGBoost calls its own format .bin too.
+        if PICKLES.search(path) and path not in unused and (made is None or made.form == "pickle"):
+            fix = _GUARD_ESTIMATORS if _ESTIMATOR.search(path) else None
+            message = "the file is a Python pickle, which can run any code when it is loaded"
+            findings.add(PICKLED, message, path=path, fix=fix)
     if "auto_map" in config:
         findings.add(REMOTE_CODE, "auto_map asks for code of its own, which will not be run", path="config.json")
 

@@ -2,11 +2,11 @@
 
 import posixpath
 import re
-from collections import defaultdict
 
 from chalicelib.door.contents import Contents
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import Framework
+from chalicelib.door.shards import check_shards
 from chalicelib.reports import Severity
 
 _declare = declarer("Weights")
@@ -16,20 +16,20 @@ MISSING = _declare(
     "There is a `config.json` and no weights beside it.",
     "Pack everything that `save_pretrained` wrote, `model.safetensors` included.",
 )
+FORMAT = _declare(
+    "weights-format",
+    Severity.ERROR,
+    "All weights are TensorFlow's or Flax's; the containers for Hugging Face models no longer load those.",
+    "With transformers 4: `AutoModel.from_pretrained(FOLDER, from_tf=True).save_pretrained(NEW)`, or `from_flax=True`.",
+)
+LEAVINGS = _declare(
+    "tool-leavings",
+    Severity.WARNING,
+    "Folders that other tools keep for themselves (.git, a virtual environment, caches) make the archive larger.",
+    "Leave them out: `tar --exclude-vcs --exclude=venv --exclude=.cache --exclude=__pycache__ …`.",
+)
 EMPTY = _declare(
     "weights-empty", Severity.ERROR, "A file of weights has no bytes.", "Save the model and pack it again."
-)
-SHARD_MISSING = _declare(
-    "weights-shard-missing",
-    Severity.ERROR,
-    "The weights come in several files and not all of them are there.",
-    "Pack all files of the set.",
-)
-INDEX_MISSING = _declare(
-    "weights-index-missing",
-    Severity.ERROR,
-    "The weights come in several files and the index that says what is in which is not there.",
-    "Pack `model.safetensors.index.json` (or `pytorch_model.bin.index.json`) too.",
 )
 TWICE = _declare(
     "weights-twice",
@@ -48,12 +48,14 @@ _WEIGHTS = re.compile(
     r"\.(safetensors|bin|pt|pth|ckpt|h5|msgpack|onnx|onnx_data|gguf|joblib|pkl|pickle|pb|npz|ubj|xgb)$"
 )
 PICKLES = re.compile(r"\.(bin|pt|pth|ckpt|joblib|pkl|pickle)$")
-_SHARD = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<total>\d{5})\.(?P<ending>safetensors|bin)")
 _LEFTOVER_NAME = re.compile(
     r"(optimizer|scheduler|scaler|rng_state|training_args|global_step|mp_rank_|zero_pp_rank_|random_states)"
     r".*\.(pt|pth|bin|pkl)$|events\.out\.tfevents|trainer_state\.json$"
 )
-_LEFTOVER_FOLDER = re.compile(r"(^|/)(checkpoint-\d+|global_step\d+|runs|wandb|lightning_logs)/")
+_LEFTOVER_FOLDER = re.compile(r"(^|/)(checkpoint-\d+|global_step\d+|runs|wandb|lightning_logs|optimizer_\d+)/")
+_LEAVING_FOLDER = re.compile(r"(^|/)(\.git|\.svn|\.cache|\.venv|venv|node_modules|__pycache__|\.ipynb_checkpoints)/")
+_LEAVINGS_MAX_BYTES, _LEAVINGS_MAX_FILES = 1 << 20, 100
+_NO_LONGER_LOADED = re.compile(r"\.(h5|msgpack)$")
 _LARGE_LEFTOVER_BYTES = 1 << 20
 
 
@@ -84,28 +86,16 @@ def check_weights(contents: Contents, framework: Framework | None, findings: Fin
     if framework in (Framework.TRANSFORMERS, Framework.SENTENCE_TRANSFORMERS) and not files and not has_code:
         deeper = "training's checkpoints hold some, but " if any(is_leftover(path) for path in contents.files) else ""
         findings.add(MISSING, f"{deeper}there are no weights beside config.json", path="config.json")
+    elif framework is Framework.TRANSFORMERS and files and not has_code and all(map(_NO_LONGER_LOADED.search, files)):
+        largest = max(files, key=lambda path: files[path])
+        findings.add(FORMAT, "there are no weights but TensorFlow's or Flax's", path=largest)
     for path, size in files.items():
         if not size:
             findings.add(EMPTY, "the file has no bytes", path=path)
-    _check_shards(contents, files, findings)
+    check_shards(contents, files, findings)
     _check_formats(contents, findings)
     _check_leftovers(contents, findings)
-
-
-def _check_shards(contents: Contents, files: dict[str, int], findings: Findings) -> None:
-    sets: dict[tuple[str, str, str], set[int]] = defaultdict(set)
-    for path in files:
-        if match := _SHARD.fullmatch(path):
-            sets[match["stem"], match["ending"], match["total"]].add(int(match["number"]))
-    for (stem, ending, total), numbers in sets.items():
-        missing = int(total) - sum(1 <= number <= int(total) for number in numbers)
-        if missing:
-            first = next(number for number in range(1, len(numbers) + 2) if number not in numbers)
-            message = f"{missing:,} of {int(total):,} files of weights are missing"
-            findings.add(SHARD_MISSING, message, path=f"{stem}-{first:05d}-of-{total}.{ending}")
-        index = f"{stem}.{ending}.index.json"
-        if int(total) > 1 and index not in contents.files:
-            findings.add(INDEX_MISSING, f"{posixpath.basename(index)} is missing", path=index)
+    _check_leavings(contents, findings)
 
 
 def twin_pickles(contents: Contents) -> frozenset[str]:
@@ -125,5 +115,16 @@ def _check_leftovers(contents: Contents, findings: Findings) -> None:
     total_bytes = sum(leftovers.values())
     if total_bytes >= _LARGE_LEFTOVER_BYTES or any(_LEFTOVER_FOLDER.search(path) for path in leftovers):
         share = 100 * total_bytes / max(1, sum(contents.files.values()))
-        message = f"{len(leftovers):,} files of training take {total_bytes:,} bytes, {share:.0f} % of the archive"
+        count = "1 file" if len(leftovers) == 1 else f"{len(leftovers):,} files"
+        takes = "takes" if len(leftovers) == 1 else "take"
+        message = f"{count} of training {takes} {total_bytes:,} bytes, {share:.0f} % of the archive"
         findings.add(LEFTOVERS, message, path=max(leftovers, key=lambda path: leftovers[path]))
+
+
+def _check_leavings(contents: Contents, findings: Findings) -> None:
+    leavings = {path: size for path, size in contents.files.items() if _LEAVING_FOLDER.search(path)}
+    total_bytes = sum(leavings.values())
+    if total_bytes > _LEAVINGS_MAX_BYTES or len(leavings) > _LEAVINGS_MAX_FILES:
+        largest = max(leavings, key=lambda path: leavings[path])
+        message = f"{len(leavings):,} files that other tools left take {total_bytes:,} bytes"
+        findings.add(LEAVINGS, message, path=largest)

@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.door.schema import (
+    DEFAULT_INVOCATIONS_PER_INSTANCE,
     DEFAULT_TRUST,
     KEYS,
     KEYS_BY_TABLE,
@@ -21,7 +22,7 @@ from chalicelib.door.schema import (
     TooShort,
     parse_env,
 )
-from chalicelib.reports import Severity
+from chalicelib.reports import Autoscale, HubModel, Severity
 
 _declare = declarer("deploy.toml")
 PATH = "deploy.toml"
@@ -79,6 +80,9 @@ class Wishes:
     Attributes:
         idle_after_s: Seconds; None for never. Only meaningful with *has_idle_after*.
         env: Sorted pairs, every name allowed.
+        mode: One of schema.MODES.
+        memory_mb, max_concurrency: Of a serverless endpoint.
+        hub_model: What stands in the place of an archive.
     """
 
     task: str | None = None
@@ -90,6 +94,11 @@ class Wishes:
     container: str | None = None
     trust: str = DEFAULT_TRUST
     env: tuple[tuple[str, str], ...] = ()
+    mode: str | None = None
+    memory_mb: int | None = None
+    max_concurrency: int | None = None
+    autoscale: Autoscale | None = None
+    hub_model: HubModel | None = None
 
 
 def read_wishes(raw: bytes | None, rules: Rules, findings: Findings) -> Wishes:
@@ -213,6 +222,14 @@ class _Reading:
         lowest, highest = self._values.get(("autoscale", "min"), 1), self._values.get(("autoscale", "max"))
         if highest is not None and highest < lowest:
             self._add(BAD_VALUE, "autoscale", "max", f"[autoscale] max is {highest}, below min, which is {lowest}")
+        table = self._parsed.get("autoscale")
+        if (
+            isinstance(table, dict)
+            and set(table) < {"min", "invocations_per_instance"} | {"max"}
+            and "max" not in table
+        ):
+            message = "[autoscale] names no max, so nothing would bound what it may cost"
+            self._add(BAD_VALUE, "", "autoscale", message, fix="Write max = 4, or how many instances it may be.")
 
     def _unknown(self, table: str, name: str) -> None:
         home = next((key.table for key in KEYS if key.name == name), None)
@@ -246,7 +263,19 @@ class _Reading:
             container=root("container"),
             trust=root("trust") or self._rules.default_trust,
             env=tuple(sorted(env.items())),
+            mode=root("mode"),
+            memory_mb=self._values.get(("serverless", "memory_mb")),
+            max_concurrency=self._values.get(("serverless", "max_concurrency")),
+            autoscale=self._autoscale(),
+            hub_model=root("hub_model"),
         )
+
+    def _autoscale(self) -> Autoscale | None:
+        most = self._values.get(("autoscale", "max"))
+        if most is None:
+            return None
+        calls = self._values.get(("autoscale", "invocations_per_instance"), DEFAULT_INVOCATIONS_PER_INSTANCE)
+        return Autoscale(self._values.get(("autoscale", "min"), 1), most, calls)
 
 
 def line_of(text: str, table: str, name: str) -> int | None:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chalicelib.door.machines import Unfollowed
+from chalicelib.door.machines import Budget, Unfollowed
 from chalicelib.door.tapes import Tape
 
 _LOCAL, _CENTRAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
@@ -22,6 +22,9 @@ _IS_ENCRYPTED, _HAS_DESCRIPTOR = 0x1, 0x8
 _NAME_MAX_BYTES = 4096
 _MEMBERS_MAX = 200_000
 _UNKNOWN_32 = 0xFFFFFFFF
+_DESCRIPTOR_MAX_BYTES = 28
+"""With what follows it, by which it is told from data that looks like one."""
+_LOOKALIKES_MAX = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class _Entry:
     offset: int
 
 
-def zip_members(tape: Tape) -> Iterator[tuple[str, Tape]]:
+def zip_members(tape: Tape, budget: Budget) -> Iterator[tuple[str, Tape]]:
     """Yield each member's name and bytes, unpacked; what the caller leaves unread is passed over.
 
     Raises:
@@ -49,7 +52,7 @@ def zip_members(tape: Tape) -> Iterator[tuple[str, Tape]]:
             raise Unfollowed(f"the zip has more than {_MEMBERS_MAX:,} members")
         entry = _local(tape)
         counter = [0]
-        pieces = _body(tape, entry, counter)
+        pieces = _body(tape, entry, counter, budget)
         member = Tape(pieces)
         yield entry.name.decode("utf-8", "replace"), member
         while member.some(1 << 20):
@@ -96,11 +99,11 @@ def _zip64_field(extra: bytes) -> bytes:
     return b""
 
 
-def _body(tape: Tape, entry: _Entry, counter: list[int]) -> Iterator[bytes | memoryview]:
+def _body(tape: Tape, entry: _Entry, counter: list[int], budget: Budget) -> Iterator[bytes | memoryview]:
     """Yield a member's bytes, unpacked; *counter* ends up with how many it has packed."""
     has_descriptor = bool(entry.flags & _HAS_DESCRIPTOR)
     if entry.method == _DEFLATED:
-        yield from _inflated(tape, counter)
+        yield from _inflated(tape, counter, budget)
         if not has_descriptor and counter[0] != entry.packed_bytes:
             raise Unfollowed("a member of the zip is not as long as it says")
         if has_descriptor:
@@ -114,7 +117,7 @@ def _body(tape: Tape, entry: _Entry, counter: list[int]) -> Iterator[bytes | mem
             _pass_descriptor(tape, entry.packed_bytes)
 
 
-def _inflated(tape: Tape, counter: list[int]) -> Iterator[bytes]:
+def _inflated(tape: Tape, counter: list[int], budget: Budget) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-15)
     started_at = tape.at
     while not inflater.eof:
@@ -126,7 +129,10 @@ def _inflated(tape: Tape, counter: list[int]) -> Iterator[bytes]:
             piece = inflater.decompress(data, 1 << 20)
         except zlib.error as exc:
             raise Unfollowed("a member of the zip is damaged") from exc
-        tape.skip(len(data) - len(inflater.unused_data) - len(inflater.unconsumed_tail))
+        # At the end, what is left over may stand in both.
+        left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+        tape.skip(len(data) - len(left))
+        budget.unpack(packed_bytes=len(data) - len(left), unpacked_bytes=len(piece))
         if piece:
             yield piece
     counter[0] = tape.at - started_at
@@ -134,31 +140,32 @@ def _inflated(tape: Tape, counter: list[int]) -> Iterator[bytes]:
 
 def _to_descriptor(tape: Tape, counter: list[int]) -> Iterator[bytes]:
     """Yield a stored member whose size stands only behind it, in a descriptor that must say just what was passed."""
-    size, crc = 0, 0
+    size, crc, lookalikes = 0, 0, 0
     while True:
         window = tape.window(1 << 20)
-        if len(window) < 16:
-            window = tape.peek(24)
+        if len(window) < _DESCRIPTOR_MAX_BYTES:
+            window = tape.peek(_DESCRIPTOR_MAX_BYTES)
         if len(window) < 16:
             raise Unfollowed("a member of the zip has no end")
-        at = window.find(_DESCRIPTOR)
-        if at < 0:
-            at = len(window) - 3
-        if at:
-            piece = tape.take(at)
-            size += at
-            crc = zlib.crc32(piece, crc)
-            yield piece
-            continue
-        head = tape.peek(28)
-        if _descriptor_bytes(head, size) and int.from_bytes(head[4:8], "little") == crc:
-            break
-        tail = tape.take(1)
-        size += 1
-        crc = zlib.crc32(tail, crc)
-        yield tail
-    counter[0] = size
-    _pass_descriptor(tape, size)
+        passed, at = 0, window.find(_DESCRIPTOR)
+        # One near the window's end is looked at again when more of what follows it is there.
+        while at == 0 or 0 < at <= len(window) - _DESCRIPTOR_MAX_BYTES:
+            crc, size, passed = zlib.crc32(window[passed:at], crc), size + at - passed, at
+            head = window[at : at + _DESCRIPTOR_MAX_BYTES]
+            if _descriptor_bytes(head, size) and int.from_bytes(head[4:8], "little") == crc:
+                yield window[:at]
+                tape.skip(at)
+                counter[0] = size
+                _pass_descriptor(tape, size)
+                return
+            lookalikes += 1
+            if lookalikes > _LOOKALIKES_MAX:
+                raise Unfollowed("a member of the zip is full of what looks like its end")
+            at = window.find(_DESCRIPTOR, at + 1)
+        cut = at if at > 0 else len(window) - 3
+        crc, size = zlib.crc32(window[passed:cut], crc), size + cut - passed
+        yield window[:cut]
+        tape.skip(cut)
 
 
 def _descriptor_bytes(raw: bytes, size: int) -> int:

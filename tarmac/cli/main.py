@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from chalicelib.errors import TarmacError
-from tarmac.cli import asking, deploy, destroy, doctor, models, packing, running
+from tarmac.cli import asking, catalog, deploy, destroy, doctor, models, packing, running
 from tarmac.cli.screen import print_error
 
 
@@ -56,6 +56,7 @@ for command in (
     deploy.package,
     deploy.deploy,
     destroy.destroy,
+    catalog.catalog,
     doctor.doctor,
 ):
     commands.add_command(command)

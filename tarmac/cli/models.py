@@ -9,7 +9,7 @@ from rich.text import Text
 
 from tarmac.cli.engine import CommandFailed, Engine, aws_refusals, model_path
 from tarmac.cli.options import engine_option, json_option, wait_options
-from tarmac.cli.reports import checks_table
+from tarmac.cli.reports import checks_table, ranking_table
 from tarmac.cli.screen import ago, duration, is_json, out, price, print_json, state_text, table
 from tarmac.cli.waiting import View, follow
 from tarmac.local.schedule import SWEEP_FUNCTION
@@ -31,18 +31,28 @@ def ls(engine: Engine) -> None:
 
 
 def _row(row: View) -> list[str | Text]:
-    count = row["instance_count"] or 1
-    instance = f"{count} x {row['instance_type']}" if count > 1 else row["instance_type"] or "-"
+    is_billed = row["endpoint"] and row["mode"] != "serverless"
     return [
         row["model"],
         state_text(row["state"]),
         row["release"] or row["dropped_release"] or "-",
-        instance,
-        price(row["price_per_hour_usd"]) if row["endpoint"] else "0",
+        _machines(row),
+        price(row["price_per_hour_usd"]) if is_billed else "0",
         ago(row["used_at"]),
         ago(row["sleeps_at"]),
         row["why"],
     ]
+
+
+def _machines(view: View) -> str:
+    """What a model runs on, in a few words."""
+    if view["mode"] == "serverless":
+        return f"serverless {view['memory_mb']} MB"
+    scale, count = view["autoscale"], view["instance_count"] or 1
+    if view["instance_type"] is None:
+        return "-"
+    many = f"{scale['min']}-{scale['max']} x " if scale else f"{count} x " if count > 1 else ""
+    return f"{many}{view['instance_type']}"
 
 
 @click.command()
@@ -64,6 +74,8 @@ def status(name: str, engine: Engine) -> None:
     if report is not None and report["plan"] is not None:
         for sentence in report["plan"]["why"]:
             screen.print(f"  {sentence}")
+        if report["plan"].get("ranking"):
+            screen.print("", ranking_table(report["plan"]["ranking"]))
 
 
 def _facts(view: View) -> list[tuple[str, str]]:
@@ -72,12 +84,15 @@ def _facts(view: View) -> list[tuple[str, str]]:
     if view["dropped_release"] != view["release"]:
         facts.append(("dropped release", view["dropped_release"] or "-"))
     facts.append(("endpoint", f"{endpoint['name']} {endpoint['status']}" if endpoint else "none: nothing is billed"))
-    if view["instance_type"] is None:  # nothing of this model can run: the checks below say why
+    if view["mode"] is None:  # nothing of this model can run: the checks below say why
         facts.append(("dropped", ago(view["dropped_at"])))
         return _with_failure(facts, endpoint)
+    when = "of computing, 0 while nobody calls" if view["mode"] == "serverless" else "while awake"
+    if (named := view["hub_model"]) is not None:
+        facts.append(("Hub model", f"{named['id']} at {named['revision']}"))
     facts += [
-        ("instance", f"{view['instance_count'] or 1} x {view['instance_type']}"),
-        ("price", f"{price(view['price_per_hour_usd'])} an hour while awake"),
+        ("instance", _machines(view)),
+        ("price", f"{price(view['price_per_hour_usd'])} an hour {when}"),
         ("dropped", ago(view["dropped_at"])),
         ("used", ago(view["used_at"])),
         ("sleeps", f"{ago(view['sleeps_at'])}, after {duration(view['idle_after_s'])} without a call"),
@@ -100,16 +115,29 @@ def _with_failure(facts: list[tuple[str, str]], endpoint: Mapping[str, Any] | No
 def plan(name: str | None, engine: Engine) -> None:
     """Say what the next look would do, without doing it: for one model, or for all."""
     names = [name] if name else [row["model"] for row in engine.models()]
-    plans = {each: engine.model(each)["plan"] for each in names}
+    views = {each: engine.model(each) for each in names}
+    plans = {each: view["plan"] for each, view in views.items()}
+    rankings = {each: _ranking(view) for each, view in views.items()}
     if is_json():
-        print_json({"plans": plans})
+        print_json({"plans": plans, "rankings": rankings})
         return
     for each, actions in plans.items():
         if not actions:
             out().print(f"{each}: nothing to do")
         for action in actions:
-            rest = {key: value for key, value in action.items() if key != "action" and isinstance(value, str)}
+            # The bounds of EnsureScaling are a few numbers; a plan, a drop or a mark would fill the screen.
+            shown = {**action, **(action.get("wished") or {})}
+            rest = {key: value for key, value in shown.items() if key != "action" and type(value) in (str, int)}
             out().print(f"{each}: {action['action']} {' '.join(f'{k}={v}' for k, v in rest.items())}", soft_wrap=True)
+        if name and rankings[each]:
+            out().print("", ranking_table(rankings[each]))
+
+
+def _ranking(view: View) -> list[dict[str, Any]]:
+    """Where the dropped release runs, and why nowhere else; empty when it was refused."""
+    planned = (view["report"] or {}).get("plan") or {}
+    ranking: list[dict[str, Any]] = planned.get("ranking") or []
+    return ranking
 
 
 @click.command()

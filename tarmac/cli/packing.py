@@ -27,19 +27,21 @@ from chalicelib.names import (
 )
 from chalicelib.reports import Report
 from tarmac.cli.engine import CommandFailed, Engine, aws_refusals
+from tarmac.cli.hub_models import inspect_toml, lone_toml, toml_for, upload_toml
 from tarmac.cli.options import engine_option, json_option, wait_options
-from tarmac.cli.reports import checks_table
+from tarmac.cli.reports import checks_table, ranking_table
 from tarmac.cli.screen import err, is_json, out, price, print_json, size, state_text
 from tarmac.cli.waiting import follow, is_settled_at, refusal
 
+_REGION = "us-east-1"
 archive_argument = click.argument("path", type=click.Path(path_type=Path))
 toml_option = click.option(
     "--toml", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A deploy.toml to go with it."
 )
 
 
-def inspect_file(path: Path, toml: Path | None, *, name: str = "model") -> Report:
-    """Judge an archive as the door would, without sending it anywhere.
+def inspect_file(path: Path, toml: Path | None, *, name: str = "model", region: str = _REGION) -> Report:
+    """Judge an archive as the door would, without sending it anywhere; *region* is whose prices and images count.
 
     Raises:
         CommandFailed: There is no such file, or it is a directory.
@@ -49,10 +51,12 @@ def inspect_file(path: Path, toml: Path | None, *, name: str = "model") -> Repor
     if not path.is_file():
         raise CommandFailed(f"there is no file {path}")
     with path.open("rb") as stream:
-        return _inspect(stream, path, path.stat().st_size, toml, name)
+        return _inspect(stream, path, path.stat().st_size, toml, name=name, region=region)
 
 
-def _inspect(stream: BinaryIO, path: Path, size_bytes: int, toml: Path | None, name: str) -> Report:
+def _inspect(
+    stream: BinaryIO, path: Path, size_bytes: int, toml: Path | None, *, name: str, region: str = _REGION
+) -> Report:
     from chalicelib.door import DoorRules, inspect
     from chalicelib.state import Drop
 
@@ -60,17 +64,22 @@ def _inspect(stream: BinaryIO, path: Path, size_bytes: int, toml: Path | None, n
     drop = Drop(ModelName(name), path.name, "local", size_bytes, now, toml_etag="local" if toml else None)
     raw_toml = toml.read_bytes() if toml else None
     # The rules of a laptop: an archive that suits AWS suits them too, but for the shortest TTL.
-    rules = DoorRules(region="us-east-1", instance_type="ml.m5.large", idle_after_s=900.0, idle_floor_s=1.0)
+    rules = DoorRules(region=region, instance_type="ml.m5.large", idle_after_s=900.0, idle_floor_s=1.0)
     return inspect(drop, stream, raw_toml, rules=rules, now=now)
 
 
 @click.command()
 @archive_argument
 @toml_option
+@click.option("--region", default=_REGION, show_default=True, help="Whose prices and images count.")
 @json_option
-def check(path: Path, toml: Path | None) -> None:
-    """Judge an archive as Tarmac would when it is dropped. Needs no engine."""
-    report = inspect_file(path, toml)
+def check(path: Path, toml: Path | None, region: str) -> None:
+    """Judge an archive, or a deploy.toml that names a model of the Hub, as Tarmac would. Needs no engine."""
+    alone = lone_toml(path)
+    if alone is not None:
+        report = inspect_toml(alone.read_bytes(), name="model", region=region)
+    else:
+        report = inspect_file(path, toml, region=region)
     if is_json():
         click.echo(report.to_json())
     else:
@@ -92,9 +101,12 @@ def show_report(path: Path, report: Report) -> None:
     if report.plan is not None:
         chosen = report.plan
         cost = f"{price(chosen.price_per_hour_usd)} an hour"
-        screen.print(f"plan: {chosen.task or chosen.container} on {chosen.instance_type}, {cost}")
+        where = chosen.instance_type or f"serverless with {chosen.memory_mb} MB"
+        screen.print(f"plan: {chosen.task or chosen.container} on {where}, {cost}")
         for sentence in chosen.why:
             screen.print(f"  {sentence}")
+        if chosen.ranking:
+            screen.print("", ranking_table(raw["plan"]["ranking"]))
 
 
 @click.command()
@@ -130,30 +142,41 @@ def pack_directory(directory: Path, archive: Path) -> None:
 
 
 @click.command()
-@archive_argument
+@click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.option("--name", required=True, help="The model's name: a-z, 0-9 and single dashes.")
+@click.option("--hub", metavar="OWNER/NAME[@REV]", help="In place of PATH: a model of the Hugging Face Hub.")
 @toml_option
 @click.option("--check/--no-check", "is_checked", default=True, help="Refuse here what Tarmac would refuse.")
 @wait_options
 @engine_option
 @json_option
 def push(
-    *, path: Path, name: str, toml: Path | None, is_checked: bool, wait: bool, timeout_s: float, engine: Engine
+    *,
+    path: Path | None,
+    name: str,
+    hub: str | None,
+    toml: Path | None,
+    is_checked: bool,
+    wait: bool,
+    timeout_s: float,
+    engine: Engine,
 ) -> None:
-    """Upload an archive, or a directory that is packed first, under a model's name."""
+    """Upload an archive, or a directory that is packed first, or the name of a model of the Hub."""
     if problem := name_problem(name):
         raise CommandFailed(problem, fix=f"call it {suggest_name(name)}", code="invalid_model_name")
-    if not path.exists():
+    if (path is None) == (hub is None):
+        raise click.UsageError("push needs a PATH, or --hub OWNER/NAME and no PATH")
+    if path is not None and not path.exists():
         raise CommandFailed(f"{path} does not exist")
+    alone = lone_toml(path) if path is not None else None
+    raw_toml = alone.read_bytes() if alone is not None else toml_for(hub, toml) if hub is not None else None
     if is_checked:
-        report = inspect_directory(path, toml, name=name) if path.is_dir() else inspect_file(path, toml, name=name)
-        if not report.is_accepted:
-            if not is_json():
-                show_report(path, report)
-            import json
-
-            raise refusal(name, json.loads(report.to_json()))
-    release, size_bytes = aws_refusals(lambda: upload(engine, path, name, toml), what="the upload failed")
+        _refuse_what_tarmac_would(path, raw_toml, toml, name=name)
+    if raw_toml is not None:
+        release = aws_refusals(lambda: upload_toml(engine, raw_toml, name), what="the upload failed")
+        size_bytes = len(raw_toml)
+    elif (archive := path) is not None:
+        release, size_bytes = aws_refusals(lambda: upload(engine, archive, name, toml), what="the upload failed")
     view: dict[str, Any] = {"model": name, "release": release, "size_bytes": size_bytes}
     if wait:
         settled = follow(engine, name, is_settled_at(release), timeout_s=timeout_s)
@@ -163,6 +186,20 @@ def push(
     else:
         state = Text("  ").append(state_text(view["state"])) if "state" in view else Text()
         out().print(Text.assemble((name, "bold"), f"  {size(size_bytes)}, release {release}", state))
+
+
+def _refuse_what_tarmac_would(path: Path | None, raw_toml: bytes | None, toml: Path | None, *, name: str) -> None:
+    if raw_toml is not None:
+        path, report = path or Path("deploy.toml"), inspect_toml(raw_toml, name=name, region=_REGION)
+    else:
+        assert path is not None  # noqa: S101  # one of the two is there
+        report = inspect_directory(path, toml, name=name) if path.is_dir() else inspect_file(path, toml, name=name)
+    if not report.is_accepted:
+        if not is_json():
+            show_report(path, report)
+        import json
+
+        raise refusal(name, json.loads(report.to_json()))
 
 
 def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[str, int]:
@@ -220,7 +257,7 @@ def inspect_directory(directory: Path, toml: Path | None, *, name: str) -> Repor
     with ThreadPoolExecutor(1) as pool:
         packed = pool.submit(write)
         with os.fdopen(reader, "rb") as stream:
-            report = _inspect(stream, Path("model.tar.gz"), 0, toml, name)
+            report = _inspect(stream, Path("model.tar.gz"), 0, toml, name=name)
         try:
             packed.result()
         except ValueError as exc:  # NotPackable

@@ -30,6 +30,7 @@ class EmbeddedAws:
         account: str = "123456789012",
         functions: Functions | None = None,
         serve_path: Path = _SERVE_PATH,
+        quotas: Mapping[str, int] | None = None,
         **engine_options: Any,
     ) -> None:
         """Keep everything under *state*; nothing happens before `start`.
@@ -41,6 +42,7 @@ class EmbeddedAws:
             account: The account in every ARN.
             functions: What Lambda's Invoke finds; stopped by its owner.
             serve_path: The script that serves a model.
+            quotas: How many instances of each type the account may run for endpoints; None: nothing is known of any.
             engine_options: For SageMaker's engine, e.g. ping_timeout_s.
         """
         self._state = state
@@ -49,6 +51,7 @@ class EmbeddedAws:
         self._account = account
         self._functions = functions
         self._serve_path = serve_path
+        self._quotas = quotas or {}
         self._engine_options: Mapping[str, Any] = engine_options
         self._stack = ExitStack()
         self._server: Server | None = None
@@ -83,7 +86,7 @@ class EmbeddedAws:
 
     def _start(self) -> None:
         # Here and not above: moto takes a third of a second, which `tarmac --help` need not wait for.
-        from tarmac.local import logs, metrics, s3_backend, s3_events, sagemaker_responses
+        from tarmac.local import logs, metrics, quotas, s3_backend, s3_events, sagemaker_responses
         from tarmac.local.deployments import Outlets
         from tarmac.local.objects import ObjectStore
         from tarmac.local.runtime import RuntimeRoute
@@ -114,6 +117,7 @@ class EmbeddedAws:
             **self._engine_options,
         )
         sagemaker_responses.install(self._stack, engine)
+        quotas.install(self._stack, self._quotas)
         # S3 first: a bucket may be called `endpoints`.
         routes: list[Route] = [S3Door(s3), RuntimeRoute(engine)]
         if self._functions is not None:

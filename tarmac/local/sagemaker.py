@@ -16,12 +16,14 @@ from tarmac.local.announcements import Announcer
 from tarmac.local.connections import Connections
 from tarmac.local.deployments import Deployer, Outlets, log_group
 from tarmac.local.environments import Environments
+from tarmac.local.hub_models import HubModels
 from tarmac.local.journal import Journal
 from tarmac.local.meters import CpuMeter
 from tarmac.local.processes import end_orphans
 from tarmac.local.sagemaker_catalogue import Catalogue
 from tarmac.local.sagemaker_records import ACCOUNT, EndpointRecord, Serving, arn
 from tarmac.local.servers import ModelServer
+from tarmac.local.workloads import Checkups
 
 DEFAULT_REGION = "us-east-1"
 _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
@@ -34,6 +36,10 @@ class EndpointMissing(Exception):
     """No endpoint of that name answers now."""
 
 
+class TooManyAtOnce(Exception):
+    """A serverless endpoint has as many requests in hand as its configuration allows."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where one invocation goes."""
@@ -41,6 +47,7 @@ class Target:
     variant_name: str
     connections: Connections
     log_stream_arn: str
+    is_serverless: bool = False
 
 
 class SageMakerEngine:
@@ -61,6 +68,8 @@ class SageMakerEngine:
         region: str = DEFAULT_REGION,
         ping_timeout_s: float = 240.0,
         metric_interval_s: float = 5.0,
+        checkups: Checkups = Checkups(),  # noqa: B008  # frozen
+        hub_url: str | None = None,
     ) -> None:
         """Make an engine.
 
@@ -72,12 +81,23 @@ class SageMakerEngine:
             region: The region in every ARN.
             ping_timeout_s: Seconds in which a new server must answer /ping, where the variant does not say.
             metric_interval_s: Seconds between two CPUUtilization datums.
+            checkups: How servers in service are asked whether they are well.
+            hub_url: Where models of the Hugging Face Hub are fetched; None for where their own environment says.
         """
         self.catalogue = Catalogue(journal, region)
         self.outlets = outlets
         self._journal = journal
         environments = Environments(servers_dir.parent / "environments")
-        self._deployer = Deployer(servers_dir, serve_path, journal, outlets, environments, ping_timeout_s)
+        self._deployer = Deployer(
+            servers_dir,
+            serve_path,
+            journal,
+            outlets,
+            environments,
+            ping_timeout_s,
+            checkups,
+            HubModels(servers_dir.parent / "hub", hub_url),
+        )
         self._lock = self.catalogue.lock
         self._active: dict[str, ModelServer] = {}
         self._incoming: dict[str, ModelServer] = {}
@@ -142,7 +162,7 @@ class SageMakerEngine:
                 raise AWSValidationException(
                     f'Cannot update endpoint "{endpoint.arn}": it is Failed and can only be deleted.'
                 )
-            endpoint.pending = self.catalogue.resolve(raw_request["EndpointConfigName"])
+            endpoint.pending = self.catalogue.resolve_update(endpoint, raw_request)
             endpoint.raw = dict(raw_request)
             self._move(endpoint, "Updating")
             self._start_server(endpoint, endpoint.pending)
@@ -184,25 +204,30 @@ class SageMakerEngine:
         Raises:
             EndpointMissing: There is none, or it does not answer yet, or no more.
             ServerGone: It is in service, but its process is being started again.
+            TooManyAtOnce: It is serverless, and no more requests at once are allowed.
         """
         with self._lock:
             endpoint = self.catalogue.endpoints.get(name.lower())
             server = self._active.get(name.lower())
             if endpoint is None or endpoint.name != name or endpoint.status not in _ANSWERING or server is None:
                 raise EndpointMissing(name)
+            serving = endpoint.serving
+            if serving.max_concurrency is not None and server.in_flight >= serving.max_concurrency:
+                raise TooManyAtOnce(name)
             variant_name = server.workload.variant_name
             in_use = server.in_use()
             connections = in_use.__enter__()  # within the lock: an update may not retire the server in between
         try:
             stream_arn = f"arn:aws:logs:{self.catalogue.region}:{ACCOUNT}:log-group:{log_group(name)}"
-            yield Target(variant_name, connections, stream_arn)
+            yield Target(variant_name, connections, stream_arn, serving.is_serverless)
         finally:
             in_use.__exit__(None, None, None)
 
     def running(self) -> list[tuple[str, str, ModelServer]]:
-        """(endpoint name, variant name, server) of everything in service."""
+        """(endpoint name, variant name, server) of everything in service that has instances, and so their metrics."""
         with self._lock:
-            servers = list(self._active.values())
+            endpoints = self.catalogue.endpoints
+            servers = [server for key, server in self._active.items() if not endpoints[key].serving.is_serverless]
         return [(one.workload.endpoint_name, one.workload.variant_name, one) for one in servers]
 
     def server_ready(self, server: ModelServer) -> None:

@@ -18,6 +18,7 @@ from tarmac.local.sagemaker_records import (
     merged_tags,
 )
 
+RawRecord = dict[str, Any]
 RecordT = TypeVar("RecordT", bound=Resource)
 
 _KINDS: dict[type[Resource], str] = {
@@ -25,6 +26,27 @@ _KINDS: dict[type[Resource], str] = {
     ConfigRecord: "sagemaker-config",
     EndpointRecord: "sagemaker-endpoint",
 }
+
+
+_SERVERLESS_MEMORY_MB = range(1024, 6145, 1024)
+
+
+def _check_serverless(variant: RawRecord, model: RawRecord, config: RawRecord) -> None:
+    """Refuse what serverless cannot have. Source: SageMaker's developer guide, serverless inference, exclusions.
+
+    The sentences are ours: AWS's own are not written down anywhere.
+    """
+    named = f"Production variant {variant['VariantName']} has a ServerlessConfig"
+    if "InstanceType" in variant or "InitialInstanceCount" in variant:
+        raise AWSValidationException(f"{named} and instances; it can have only one of them.")
+    if variant["ServerlessConfig"]["MemorySizeInMB"] not in _SERVERLESS_MEMORY_MB:
+        raise AWSValidationException(f"{named} whose MemorySizeInMB is not one of 1024, 2048, 3072, 4096, 5120, 6144.")
+    if model.get("EnableNetworkIsolation"):
+        raise AWSValidationException(f"{named}, and its model has network isolation, which is not supported.")
+    if "VpcConfig" in model:
+        raise AWSValidationException(f"{named}, and its model has a VPC configuration, which is not supported.")
+    if "DataCaptureConfig" in config:
+        raise AWSValidationException(f"{named}, for which data capture is not supported.")
 
 
 class Catalogue:
@@ -75,7 +97,9 @@ class Catalogue:
             name = self._free_name("endpoint configuration", "endpoint-config", raw["EndpointConfigName"], self.configs)
             for variant in raw["ProductionVariants"]:
                 if "ModelName" in variant:
-                    self.model(variant["ModelName"])
+                    model = self.model(variant["ModelName"])
+                    if "ServerlessConfig" in variant:
+                        _check_serverless(variant, model.raw, raw)
                 if not {"InstanceType", "InstancePools", "ServerlessConfig"} & variant.keys():
                     raise AWSValidationException(
                         f"Production variant {variant['VariantName']} needs an InstanceType or a ServerlessConfig."
@@ -129,6 +153,21 @@ class Catalogue:
             raw_async_config=config.raw.get("AsyncInferenceConfig"),
             raw_data_capture_config=config.raw.get("DataCaptureConfig"),
         )
+
+    def resolve_update(self, endpoint: EndpointRecord, raw_request: RawRecord) -> Serving:
+        """Say what an update makes run.
+
+        Raises:
+            AWSValidationException: As `resolve`; or it would make a serverless endpoint of one with instances.
+        """
+        pending, before = self.resolve(raw_request["EndpointConfigName"]), endpoint.serving
+        if pending.is_serverless and not before.is_serverless:
+            raise AWSValidationException(
+                f'Cannot update endpoint "{endpoint.arn}" from instances to a serverless configuration.'
+            )
+        if raw_request.get("RetainAllVariantProperties") and not pending.is_serverless and not before.is_serverless:
+            pending.raw_variant["InitialInstanceCount"] = before.raw_variant.get("InitialInstanceCount", 1)
+        return pending
 
     def tagged(self, resource_arn: str) -> Resource | None:
         """The record of an ARN; None when the ARN is of another kind of resource.

@@ -126,6 +126,17 @@ class Serving:
         return uri
 
     @property
+    def is_serverless(self) -> bool:
+        """Whether the variant has memory by the second in place of instances."""
+        return "ServerlessConfig" in self.raw_variant
+
+    @property
+    def max_concurrency(self) -> int | None:
+        """Requests at once of a serverless variant; None for any other."""
+        raw = self.raw_variant.get("ServerlessConfig")
+        return None if raw is None else int(raw["MaxConcurrency"])
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment variables that the model asks for."""
         return dict(self.raw_container.get("Environment") or {})

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import moto.sagemaker.models as moto_models
 import moto.sagemaker.responses as moto_responses
 import moto.sagemaker.urls as moto_urls
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.exceptions import AWSValidationException
 
@@ -17,6 +18,8 @@ from tarmac.local.sagemaker_constraints import check
 from tarmac.local.sagemaker_listings import page_of
 from tarmac.local.sagemaker_records import ACCOUNT, RawTags, Resource
 from tarmac.local.swaps import swap, swap_urls
+
+_SCALED_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 
 
 class EngineBackend(moto_models.SageMakerModelBackend):
@@ -102,7 +105,12 @@ class EngineResponse(moto_responses.SageMakerResponse):
 
     def delete_endpoint(self) -> ActionResult:
         """DeleteEndpoint."""
-        self.engine.delete_endpoint(self._request("DeleteEndpoint")["EndpointName"])
+        name = self._request("DeleteEndpoint")["EndpointName"]
+        self.engine.delete_endpoint(name)
+        # AWS deregisters on the way what Application Auto Scaling holds of it.
+        targets = applicationautoscaling_backends[ACCOUNT][self.region].targets.get(_SCALED_DIMENSION, {})
+        for resource_id in [each for each in targets if each.startswith(f"endpoint/{name}/")]:
+            del targets[resource_id]
         return EmptyResult()
 
     def list_endpoints(self) -> ActionResult:

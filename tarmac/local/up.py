@@ -6,10 +6,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console as Screen
 
 from chalicelib.names import DROPS_PREFIX
+from chalicelib.settings import read_hub
 from tarmac.local.app_log import AppLog
 from tarmac.local.clients import LOCAL_ACCESS_KEY, LOCAL_REGION, LOCAL_SECRET_KEY, local_client
 from tarmac.local.console import Console
@@ -66,6 +68,7 @@ class LocalEngine:
         from tarmac.local import guard
 
         guard.sanitise(os.environ)
+        hub_url = self._open_hub_gate()
         guard.forbid_remote_sockets()
         token = state.ensure_token()
         console = Console(self._screen, app=APP)
@@ -79,7 +82,7 @@ class LocalEngine:
 
         functions = Functions()
         self._stack.callback(functions.stop)
-        aws = EmbeddedAws(state.path, port=self._options.aws_port, functions=functions)
+        aws = EmbeddedAws(state.path, port=self._options.aws_port, functions=functions, hub_url=hub_url)
         aws.start()
         self._stack.callback(aws.stop)
         stack = ensure_stack(aws.url)
@@ -103,6 +106,22 @@ class LocalEngine:
         front.start()
         self._stack.callback(front.stop)
         return self._announce(state, front.url, aws.url, stack.bucket)
+
+    def _open_hub_gate(self) -> str:
+        """Let the application ask the Hub through a child's port; gives the Hub's own URL, for processes of their own.
+
+        Raises:
+            InvalidSetting: HF_ENDPOINT is no URL.
+        """
+        from tarmac.local.guard import is_local_host
+        from tarmac.local.hub_gate import HubGate
+
+        hub_url, _ = read_hub(os.environ)
+        if not is_local_host(urlsplit(hub_url).hostname):
+            gate = HubGate(hub_url, dict(os.environ))
+            self._stack.callback(gate.stop)
+            os.environ["HF_ENDPOINT"] = gate.start()
+        return hub_url
 
     def _announce(self, state: StateDir, url: str, aws_url: str, bucket: str) -> EngineRecord:
         record = EngineRecord(

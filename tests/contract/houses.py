@@ -18,6 +18,7 @@ from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.metrics import CloudWatchMetrics
 from chalicelib.aws.releases import S3Releases
 from chalicelib.aws.runtime import SageMakerRuntime
+from chalicelib.aws.scaling import ApplicationAutoScaling
 from chalicelib.bootstrap import SystemClock, World
 from chalicelib.names import ModelName, ReleaseId, endpoint_name, pinned_archive_key, release_name
 from chalicelib.reports import ServingPlan
@@ -139,7 +140,7 @@ def embedded_house(state: Path) -> Iterator[House]:
     clients: dict[str, Any] = {}
     try:
         stack = ensure_stack(aws.url)
-        for name in ("s3", "sqs", "sagemaker", "sagemaker-runtime", "cloudwatch"):
+        for name in ("s3", "sqs", "sagemaker", "sagemaker-runtime", "cloudwatch", "application-autoscaling"):
             clients[name] = local_client(name, aws.url)
         yield _embedded(clients, stack.bucket, stack.queue_url)
     finally:
@@ -162,6 +163,7 @@ def _embedded(clients: dict[str, Any], bucket_name: str, queue_url: str) -> Hous
         metrics=CloudWatchMetrics(lambda: clients["cloudwatch"]),
         looks=SqsLooks(lambda: sqs, queue_url),
         clock=SystemClock(),
+        scaling=ApplicationAutoScaling(lambda: clients["application-autoscaling"]),
     )
     theirs = SageMakerEndpoints(lambda: sagemaker, app="theirs", role_arn=role_arn)
 

@@ -20,11 +20,23 @@ def drop_of(house: House, model: str) -> Drop:
 
 
 def test_nothing_dropped_is_none(house: House) -> None:
-    """And a deploy.toml alone is no drop."""
-    house.put("models/d0/deploy.toml", b"")
+    """And a code/ alone is no drop."""
+    house.put("models/d0/code/inference.py", b"")
 
     assert house.world.drops.find(ModelName("d0")) is None
     assert "d0" not in house.world.drops.list()
+
+
+def test_a_deploy_toml_alone_is_a_drop_without_an_archive(house: House) -> None:
+    """The listing and the look agree on it; what it names is the door's to read."""
+    etag = house.put("models/d00/deploy.toml", b"toml")
+
+    drop = drop_of(house, "d00")
+
+    assert (drop.has_archive, drop.size_bytes, drop.toml_etag) == (False, 0, etag)
+    assert drop.release == release_id("", etag)
+    assert house.world.drops.list()[ModelName("d00")] == drop
+    assert house.world.drops.read_toml(drop) == b"toml"
 
 
 def test_a_drop_is_found_alike_alone_and_in_the_list(house: House) -> None:

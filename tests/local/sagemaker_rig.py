@@ -23,7 +23,7 @@ from tarmac.local.sagemaker_responses import install
 
 TINY_SERVER = '''
 """Answers what its model says; can be told to be slow, to fail, to die, to have a child."""
-import argparse, http.server, json, os, pathlib, socket, subprocess, sys, time
+import argparse, ctypes, http.server, json, os, pathlib, socket, struct, subprocess, sys, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--fd", type=int)
 listener = socket.socket(fileno=parser.parse_args().fd)
@@ -44,17 +44,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 1 << 16
     def log_message(self, *arguments): pass
-    def do_GET(self): self.answer(200, b"")
+    is_well = True
+    def do_GET(self):
+        if not Handler.is_well: time.sleep(60)
+        self.answer(200, b"")
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         kind = self.headers.get("Content-Type")
         if body == b"slow": time.sleep(float(os.environ.get("SLOW_S", "1")))
         if body == b"die": os._exit(9)
+        if body == b"sicken": Handler.is_well = False
         if body.startswith(b"status "): return self.answer(int(body.split()[1]), b"as you wished")
         if body == b"env": return self.answer(200, json.dumps(dict(os.environ)).encode())
         if body == b"reach":
             try: socket.create_connection(("192.0.2.1", 80), timeout=0.2)
             except OSError as exc: return self.answer(200, repr(exc).encode())
+        if body.startswith(b"reach natively "):
+            libc = ctypes.CDLL(None, use_errno=True)
+            fd, port = libc.socket(2, 1, 0), int(body.split()[2])
+            address = struct.pack("=HHI8x", 2, socket.htons(port), socket.htonl(0x7F000001))
+            failed = libc.connect(fd, address, 16)
+            libc.close(fd)
+            return self.answer(200, (os.strerror(ctypes.get_errno()) if failed else "connected").encode())
+        if body == b"own loopback":
+            with socket.create_server(("127.0.0.1", 0)) as own, socket.create_connection(own.getsockname()) as back:
+                return self.answer(200, repr(back.getpeername() == own.getsockname()).encode())
         if body == b"large": return self.answer(200, b"x" * 7_000_000)
         if body.startswith(b"stream"): return self.stream(body)
         if body == b"who": return self.answer(200, words.encode())

@@ -270,7 +270,9 @@ def test_logs_show_what_the_server_wrote(state: Path, echo: str) -> None:
 
 
 def test_plan_and_sweep_report(state: Path, echo: str) -> None:
-    assert at(state, "plan", echo, "--json").raw == {"plans": {echo: []}}
+    planned = at(state, "plan", echo, "--json").raw
+    assert planned["plans"] == {echo: []}
+    assert planned["rankings"][echo][0]["why_not"] is None
     assert "nothing to do" in at(state, "plan").out
     assert echo in at(state, "sweep", "--json").raw["looked"]
 

@@ -161,6 +161,8 @@ def run_main_flow(flow: Flow) -> Recording:
         flow.http("GET", "/health")
         flow.http("GET", "/models")
         for model, move in (("looked", flow.look), ("swept", flow.sweep)):
+            # Each function is a process of its own on AWS, and remembers nothing of what another one asked.
+            app.application.cache_clear()
             _live(flow, model, move)
         with at_door("look"):
             _give_up_a_large_copy("looked")
@@ -207,6 +209,20 @@ def _live(flow: Flow, model: str, move: Callable[[str], None]) -> None:
         time.sleep(0.1)
     flow.http("POST", f"/models/{model}/wake")
     move(model)
+
+    scaled = f"{model}-scaled"
+    flow.drop(scaled, archive("scaled"))
+    flow.drop(scaled, b"[autoscale]\nmax = 3\n", "models/{}/deploy.toml")
+    flow.until(scaled, "ready", move)
+    move(scaled)
+    flow.drop(scaled, archive("scaled again"))
+    flow.until(scaled, "updating", move)
+    flow.until(scaled, "ready", move)
+    flow.drop(scaled, b'mode = "serverless"\n', "models/{}/deploy.toml")
+    move(scaled)
+    flow.http("DELETE", f"/models/{scaled}")
+    flow.until(scaled, "gone", move)
+    move(scaled)
 
     flow.http("GET", "/models")
     # As the requests' room will leave them: what is parked goes with its model.

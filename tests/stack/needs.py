@@ -85,7 +85,9 @@ class Needs:
         tags = {tag["Key"]: tag["Value"] for tag in params.get("Tags", ())}
         asked: dict[str, Any] = _prefixed("aws:RequestTag", tags)
         if "ProductionVariants" in params:
-            asked["sagemaker:InstanceTypes"] = [raw["InstanceType"] for raw in params["ProductionVariants"]]
+            # A serverless variant has none, and then the key is not in the request.
+            types = [raw["InstanceType"] for raw in params["ProductionVariants"] if "InstanceType" in raw]
+            asked |= {"sagemaker:InstanceTypes": types} if types else {}
         for arn in arns:
             yield Need(action, arn, asked)
         if tags:
@@ -104,6 +106,34 @@ class Needs:
 
     def _cloudwatch(self, call: AwsCall) -> Iterator[Need]:
         yield Need(f"cloudwatch:{call.operation}", "*")
+
+    def _service_quotas(self, call: AwsCall) -> Iterator[Need]:
+        yield Need(f"servicequotas:{call.operation}", "*")
+
+    def _application_autoscaling(self, call: AwsCall) -> Iterator[Need]:
+        action = f"application-autoscaling:{call.operation}"
+        if call.operation.startswith("Describe"):
+            yield Need(action, "*")
+            return
+        namespace = {"application-autoscaling:service-namespace": call.params["ServiceNamespace"]}
+        yield Need(action, self._arn("application-autoscaling", "scalable-target/0ec51234567890"), namespace)
+        endpoint = call.params["ResourceId"].split("/")[1]
+        # What the service then does in the caller's name, or once for the account.
+        # Source: Application Auto Scaling's user guide, identity-based policy examples.
+        alarm = self._arn("cloudwatch", f"alarm:TargetTracking-{call.params['ResourceId']}-AlarmHigh-1")
+        match call.operation:
+            case "RegisterScalableTarget":
+                arn = self._arn("sagemaker", f"endpoint/{endpoint}")
+                yield Need("sagemaker:UpdateEndpointWeightsAndCapacities", arn)
+                service = "sagemaker.application-autoscaling.amazonaws.com"
+                role = f"aws-service-role/{service}/AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+                arn = f"arn:{self.partition}:iam::{self.account}:role/{role}"
+                yield Need("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": service})
+            case "PutScalingPolicy":
+                yield Need("cloudwatch:PutMetricAlarm", alarm)
+                yield Need("cloudwatch:DescribeAlarms", alarm)
+            case "DeregisterScalableTarget":
+                yield Need("cloudwatch:DeleteAlarms", alarm)
 
     def _scheduler(self, call: AwsCall) -> Iterator[Need]:
         params = call.params

@@ -5,7 +5,7 @@ from botocore.stub import ANY, Stubber
 
 from chalicelib.aws.endpoints import SageMakerEndpoints
 from chalicelib.bootstrap import build
-from chalicelib.door.instances import PRICED
+from chalicelib.door.catalogue import catalogue
 from chalicelib.names import ModelName, ReleaseId
 from chalicelib.reports import ServingPlan
 from tests.fakes import fake_world, good_archive, settings
@@ -56,6 +56,24 @@ def test_an_instance_type_that_the_stage_does_not_start_is_told_and_nothing_is_s
     world = fake_world()
     app = build(settings(instance_types=frozenset({"ml.t2.medium"})), world)
     world.drop("cat", good_archive(), toml=b'instance_type = "ml.m5.large"\n')
+
+    app.looker.look(ModelName("cat"))
+
+    shown = app.views.model("cat")
+    assert (shown["state"], world.endpoints.status("tarmac-cat")) == ("refused", None)
+    assert shown["why"] == "ml.m5.large is not among the instance types that this stage may start"
+
+
+def test_nor_is_one_that_was_planned_before_the_stage_changed_its_mind():
+    world = fake_world()
+    world.drop("cat", good_archive(), toml=b'instance_type = "ml.m5.large"\n')
+    build(settings(), world).looker.look(ModelName("cat"))
+    world.endpoints.settle()
+    world.endpoints.delete("tarmac-cat")
+    world.endpoints.settle()
+    for name in world.endpoints.list_configs(ModelName("cat")):
+        world.endpoints.delete_config(name)
+    app = build(settings(instance_types=frozenset({"ml.t2.medium"})), world)
 
     app.looker.look(ModelName("cat"))
 
@@ -117,4 +135,7 @@ def test_and_no_network_where_none_is():
 def test_every_instance_type_that_tarmac_chooses_by_itself_may_be_started(packaged):
     allowed = set(packaged.cloudformation()["Parameters"]["InstanceTypes"]["Default"].split(","))
 
-    assert {instance.type for instance in PRICED if instance.is_steady and not instance.gpu_memory_gib} <= allowed
+    known = [each for each in catalogue().instances.values() if each.prices and each.is_steady and not each.gpu_count]
+    families = {each.family for each in known} - {"c7i"}  # one size of it has a known price
+    assert families == {"c5", "m5", "r5"}
+    assert {each.type for each in known if each.family in families} <= allowed

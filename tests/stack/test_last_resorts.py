@@ -234,7 +234,11 @@ def test_without_its_settings_there_is_none(missing):
 
 def test_the_scheduler_may_delete_endpoints_of_ours_and_nothing_else(packaged):
     (inline,) = packaged.cloudformation()["Resources"]["LastResortRole"]["Properties"]["Policies"]
-    (statement,) = inline["PolicyDocument"]["Statement"]
+    statement, letting_go = inline["PolicyDocument"]["Statement"]
+
+    # AWS deregisters what scales when it is deleted, if whoever deletes it may.
+    assert letting_go["Action"] == "application-autoscaling:DeregisterScalableTarget"
+    assert letting_go["Condition"] == {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
 
     assert statement["Action"] == "sagemaker:DeleteEndpoint"
     assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/tarmac:app": {"Ref": "AppName"}}}

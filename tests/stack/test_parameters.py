@@ -6,9 +6,9 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from chalicelib.aws.endpoints import SageMakerEndpoints
+from chalicelib.aws.endpoints import WITH_OWN_DISKS, SageMakerEndpoints
 from chalicelib.bootstrap import build
-from chalicelib.door.instances import PRICED
+from chalicelib.door.catalogue import catalogue
 from chalicelib.door.schema import TRUST_LEVELS
 from chalicelib.names import ModelName, ReleaseId, drops_prefix_problem
 from chalicelib.reports import ServingPlan
@@ -108,6 +108,15 @@ def test_the_template_knows_the_levels_of_trust_and_gives_them_to_the_functions(
     assert variables["TARMAC_TRUST"] == "strict"
 
 
+def test_the_hub_s_address_and_token_reach_the_functions_and_the_token_is_no_echo(packaged):
+    raw = packaged.cloudformation()["Parameters"]["HubToken"]
+
+    variables = resource(packaged, "Look", "Environment", "Variables", HubUrl="https://hub.example", HubToken="hf_x")
+
+    assert raw["NoEcho"] is True
+    assert (variables["HF_ENDPOINT"], variables["HF_TOKEN"]) == ("https://hub.example", "hf_x")
+
+
 def test_asking_for_more_trust_than_the_stage_gives_is_refused_with_its_level_and_the_fix():
     world = fake_world()
     app = build(settings(trust="scan"), world)
@@ -166,9 +175,9 @@ def test_but_not_where_the_disks_have_keys_of_their_own_and_sagemaker_would_refu
 
 
 def test_every_gpu_that_is_planned_with_counts_as_one_with_its_own_disks():
-    families = {one.type.split(".")[1] for one in PRICED if one.gpu_memory_gib}
+    families = {one.family for one in catalogue().instances.values() if one.gpu_count and one.prices}
 
-    assert families <= {"g4dn", "g5", "g6", "g6e"}
+    assert families <= WITH_OWN_DISKS
 
 
 @pytest.mark.parametrize(("function", "lends"), [("api", False), ("look", True), ("sweep", True)])

@@ -127,6 +127,15 @@ def gnu_sparse(body: bytes, hole: int, name: bytes = b"config.json") -> bytes:
     return with_checksum(block) + padded(body)
 
 
+def changed(raw: bytes, at: int, field: bytes) -> bytes:
+    """A tar whose first header says something else, its checksum made right again."""
+    return with_checksum(bytearray(raw[:at] + field + raw[at + len(field) : 512])) + raw[512:]
+
+
+def global_header(records: bytes) -> bytes:
+    return header_block(b"g", len(records), b"g") + padded(records)
+
+
 def bad_checksum() -> bytes:
     raw = bytearray(tar(bert()))
     raw[1024 + 3] ^= 1
@@ -136,7 +145,7 @@ def bad_checksum() -> bytes:
 def zip_file() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as writer:
-        writer.writestr("config.json", config())
+        writer.writestr(zipfile.ZipInfo("config.json"), config())
     return buffer.getvalue()
 
 
@@ -158,6 +167,23 @@ def members_of_gzip(pieces: int) -> bytes:
     return b"".join(gzip.compress(raw[start : start + step], mtime=0) for start in range(0, len(raw), step))
 
 
+def bert_shards(raw_index: bytes) -> bytes:
+    """Sharded weights with this index."""
+    more = {"config.json": config(), "tokenizer.json": b"{}", "model.safetensors.index.json": raw_index}
+    return archive({**more, **shard_files(1, 2, 3)})
+
+
+def _weights(raw: bytes) -> bytes:
+    return bert_and(**{"model.safetensors": raw})
+
+
+def _requiring(raw: bytes) -> bytes:
+    wheels = {"code/wheels/flask.whl": b""}
+    if b"rought" in raw:
+        wheels["code/wheels/brought_along-1.2-py3-none-any.whl"] = b""
+    return bert_and(**{"code/inference.py": INFERENCE, "code/requirements.txt": raw, **wheels})
+
+
 def bomb(mib: int = 24) -> bytes:
     """So many MiB of zeros in one member of a thousandth of that."""
     deflater = zlib.compressobj(9, wbits=31)
@@ -175,10 +201,32 @@ def lfs_pointer() -> bytes:
     return archive({**bert(), "model.safetensors": text})
 
 
-def shards(*numbers: int, total: int = 3, index: bool = True) -> bytes:
-    files = {f"model-{number:05d}-of-{total:05d}.safetensors": safetensors() for number in numbers}
-    more = {"model.safetensors.index.json": b"{}"} if index else {}
+def shard_files(*numbers: int, total: int = 3) -> dict[str, bytes]:
+    """Files of weights, each with one tensor called w and its number."""
+    return {
+        f"model-{number:05d}-of-{total:05d}.safetensors": safetensors_of({f"w{number}": ("F32", [4], 0, 16)})
+        for number in numbers
+    }
+
+
+def shards(*numbers: int, total: int = 3, index: bool = True, **changes: object) -> bytes:
+    """Sharded weights with their index, in which *changes* replace keys."""
+    listed = {f"w{number}": f"model-{number:05d}-of-{total:05d}.safetensors" for number in range(1, total + 1)}
+    raw = json.dumps({"metadata": {"total_size": 16 * total}, "weight_map": listed, **changes}).encode()
+    more = {"model.safetensors.index.json": raw} if index else {}
+    files = shard_files(*numbers, total=total)
     return archive({"config.json": config(), "tokenizer.json": b"{}", **files, **more})
+
+
+def safetensors_of(tensors: Mapping[str, tuple[str, list[int], int, int]], more: bytes = b"") -> bytes:
+    """A file with these tensors (type, shape, begin, end), whether they fit each other or not, and *more* header."""
+    entries = {
+        name: {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+        for name, (dtype, shape, begin, end) in tensors.items()
+    }
+    header = json.dumps(entries).encode()[:-1] + more + b"}"
+    size = max(end for _, _, _, end in tensors.values())
+    return len(header).to_bytes(8, "little") + header + bytes(size)
 
 
 @dataclass(frozen=True)
@@ -206,6 +254,7 @@ CASES: dict[str, Case] = {
     "bert ustar": case(lambda: archive(bert(), tarfile.USTAR_FORMAT)),
     "bert gnu": case(lambda: archive(bert(), tarfile.GNU_FORMAT)),
     "dot-slash paths": case(lambda: archive({f"./{name}": body for name, body in bert().items()})),
+    "a root called /": case(lambda: bert_with(special("/", tarfile.DIRTYPE))),
     "empty folders": case(lambda: bert_with(special("./", tarfile.DIRTYPE), special("./logs", tarfile.DIRTYPE))),
     "long names": case(lambda: bert_and(**{"a" * 120 + "/" + "b" * 120 + ".txt": b""})),
     "long names gnu": case(
@@ -239,10 +288,14 @@ CASES: dict[str, Case] = {
     "web page": case(lambda: b"<!DOCTYPE html><html>404</html>", "archive-not-gzip"),
     "text": case(lambda: b"hello", "archive-not-gzip"),
     "wrong gzip magic": case(lambda: b"\x1f\x8c" + b"x" * 50, "archive-not-gzip"),
-    "gzip of text": case(lambda: gzip.compress(b"hello world"), "tar-not-found"),
-    "gzip of safetensors": case(lambda: gzip.compress(safetensors(count=400)), "tar-not-found"),
-    "packed twice": case(lambda: gzip.compress(bert_and(noise=bytes(range(256)) * 9)), "tar-not-found"),
-    "gzip of nothing": case(lambda: gzip.compress(b""), "no-files", "tar-without-end"),
+    "gzip with flags that mean nothing": case(
+        lambda: archive(bert())[:3] + b"\x40" + archive(bert())[4:], "archive-damaged"
+    ),
+    "gzip packed in another way": case(lambda: b"\x1f\x8b\x07" + archive(bert())[3:], "archive-damaged"),
+    "gzip of text": case(lambda: gzip.compress(b"hello world", mtime=0), "tar-not-found"),
+    "gzip of safetensors": case(lambda: gzip.compress(safetensors(count=400), mtime=0), "tar-not-found"),
+    "packed twice": case(lambda: gzip.compress(bert_and(noise=bytes(range(256)) * 9), mtime=0), "tar-not-found"),
+    "gzip of nothing": case(lambda: gzip.compress(b"", mtime=0), "no-files", "tar-without-end"),
     "cut in half": case(lambda: truncated(0.5), "archive-truncated"),
     "last byte cut": case(lambda: archive(bert())[:-1], "archive-truncated"),
     "crc damaged": case(damaged_crc, "archive-damaged"),
@@ -258,6 +311,37 @@ CASES: dict[str, Case] = {
     "record too long": case(lambda: packed(header_block(b"x", 1 << 30, b"x") + END), "tar-damaged"),
     "record malformed": case(
         lambda: packed(header_block(b"x", 512, b"x") + b"99999 path=a\n".ljust(512, b" ") + END), "tar-damaged"
+    ),
+    "mode that is no number": case(lambda: packed(changed(tar(bert()), 100, b"oops")), "tar-damaged"),
+    "time that is no number": case(lambda: packed(changed(tar(bert()), 136, b"1x")), "tar-damaged"),
+    "half a name where GNU's format has none": case(
+        lambda: packed(changed(tar(bert(), tarfile.GNU_FORMAT), 345, b"elsewhere")), "tar-damaged"
+    ),
+    "global header that names": case(
+        lambda: packed(global_header(b"18 path=README.md\n") + tar(bert())), "tar-damaged"
+    ),
+    "global header of a sparse file": case(
+        lambda: packed(global_header(b"22 GNU.sparse.major=1\n") + tar(bert())), "tar-damaged"
+    ),
+    "empty name in a record": case(
+        lambda: packed(header_block(b"x", 8, b"x") + padded(b"8 path=\n") + tar(bert())), "tar-damaged"
+    ),
+    "two long names for one": case(
+        lambda: packed(2 * (header_block(b"././@LongLink", 2, b"L") + padded(b"x\0")) + tar(bert())), "tar-damaged"
+    ),
+    "two record headers for one": case(
+        lambda: packed(2 * (header_block(b"x", 512, b"x") + bytes(512)) + tar(bert())), "tar-damaged"
+    ),
+    "header without its member": case(
+        lambda: packed(tar(bert()).rstrip(b"\0").ljust(3072, b"\0") + header_block(b"x", 512, b"x") + bytes(512) + END),
+        "tar-truncated",
+    ),
+    "sparse records that are not whole": case(
+        lambda: packed(header_block(b"x", 22, b"x") + padded(b"22 GNU.sparse.minor=0\n") + tar(bert())), "tar-damaged"
+    ),
+    "sparse bomb": case(lambda: packed(gnu_sparse(b"x", 4 << 30, b"xgboost-model") + END), "archive-bomb"),
+    "sparse bombs in numbers": case(
+        lambda: packed(b"".join(gnu_sparse(b"x", 1 << 20, b"f%d" % n) for n in range(20)) + END), "archive-bomb"
     ),
     "sparse lie": case(huge_sparse, "tar-damaged"),
     "too many members": case(lambda: many_members(10_001), "too-many-members"),
@@ -281,6 +365,7 @@ CASES: dict[str, Case] = {
     "part too long": case(lambda: bert_and(**{"n" * 256: b""}), "path-too-long"),
     "duplicate": case(lambda: bert_with(regular("./config.json", config())), "path-duplicate"),
     "file as folder": case(lambda: bert_and(**{"config.json/x": b""}), "path-conflict"),
+    "file called as a folder": case(lambda: bert_and(**{"config/": b"{}"}), "path-ambiguous"),
     "two names for one": case(two_names, "path-ambiguous"),
     "symbolic link": case(lambda: bert_with(special("x", tarfile.SYMTYPE, "config.json")), "link"),
     "link out": case(lambda: bert_with(special("x", tarfile.SYMTYPE, "/etc/passwd")), "link"),
@@ -301,6 +386,13 @@ CASES: dict[str, Case] = {
         lambda: archive({"README.md": b"", **{f"m/{name}": body for name, body in bert().items()}}),
         "one-folder-too-deep",
     ),
+    "only another archive": case(
+        lambda: archive({"model.zip": zip_file()}), "nothing-to-serve", "archive-nested"
+    ),
+    "two models": case(
+        lambda: archive({f"{folder}/{name}": body for folder in "ab" for name, body in bert().items()}),
+        "nothing-to-serve",
+    ),
     "nothing to serve": case(lambda: archive({"notes.txt": b"hi"}), "nothing-to-serve"),
     "code at the root": case(
         lambda: archive({"inference.py": INFERENCE}), "nothing-to-serve", "code-misplaced"
@@ -312,16 +404,92 @@ CASES: dict[str, Case] = {
     "sklearn without code": case(lambda: archive({"model.joblib": PICKLE}), "code-missing", "weights-pickled"),
     "sklearn": case(lambda: archive({"model.joblib": PICKLE, "code/inference.py": INFERENCE}), "weights-pickled"),
     "torchscript": case(lambda: archive({"model.pth": PICKLE, "code/inference.py": INFERENCE}), "weights-pickled"),
-    "tensorflow": case(lambda: archive({"1/saved_model.pb": b"x"}), "container-not-available"),
+    "tensorflow": case(lambda: archive({"1/saved_model.pb": b"x"})),
+    "tensorflow without a number": case(lambda: archive({"saved_model.pb": b"x"}), "saved-model-not-numbered"),
+    "xgboost": case(lambda: archive({"xgboost-model": b'{"learner":{},"version":[3,2,0]}'})),
+    "xgboost's wrapper": case(
+        lambda: archive({"model.pkl": b"\x80\x02cxgboost.sklearn\nXGBClassifier\n."}),
+        "weights-pickled", "xgboost-wrapper-pickled",
+    ),
+    "onnx": case(lambda: archive({"model.onnx": b"x"}), "container-not-available"),
+    "a type that nobody knows": case(
+        lambda: bert_and(**{"config.json": config(model_type="brandnew")}), "architecture-unknown"
+    ),
+    "a type whose pipeline has gone": case(
+        lambda: bert_and(**{
+            "config.json": config("T5GemmaForConditionalGeneration", model_type="t5gemma"),
+            "preprocessor_config.json": b"{}",
+        }),
+        "pipeline-removed", toml='task = "visual-question-answering"',
+    ),
+    "toml tei without a fast tokenizer": case(
+        lambda: archive({
+            "config.json": config("BertModel", model_type="bert"),
+            "model.safetensors": safetensors(), "vocab.txt": b"a",
+        }),
+        "container-needs-file", toml='container = "tei"',
+    ),
+    "xgboost beside a README": case(
+        lambda: archive({"model.ubj": b"{L\0\0\0\0\0\0\0\x07learner", "README.md": b"#"}), "xgboost-stray-file"
+    ),
     # Weights.
     "weights missing": case(lambda: bert_without("model.safetensors"), "weights-missing"),
+    "weights of flax": case(
+        lambda: archive({"config.json": config(), "tokenizer.json": b"", "flax_model.msgpack": b"x"}), "weights-format"
+    ),
+    "weights of tensorflow": case(
+        lambda: archive({"config.json": config(), "tokenizer.json": b"{}", "tf_model.h5": b"x"}), "weights-format"
+    ),
+    "git and an environment": case(
+        lambda: bert_and(**{".git/objects/pack/x.pack": bytes(1 << 20), "venv/x.py": b"1"}), "tool-leavings"
+    ),
+    "cache of the hub": case(lambda: bert_and(**{".cache/huggingface/x.lock": b""})),
+    "optimizer of fsdp": case(lambda: bert_and(**{"optimizer_0/__0_0.distcp": bytes(9)}), "training-leftovers"),
     "weights empty": case(lambda: archive({"config.json": config(), "tokenizer.json": b"", "model.bin": b""}),
                           "weights-empty", "weights-pickled"),
     "weights cut": case(lambda: bert_and(**{"model.safetensors": safetensors()[:-1]}), "safetensors-damaged"),
     "weights not safetensors": case(lambda: bert_and(**{"model.safetensors": b"x" * 99}), "safetensors-damaged"),
     "weights shorter than a header": case(lambda: bert_and(**{"model.safetensors": b"x"}), "safetensors-damaged"),
+    **{f"safetensors {name}": case(partial(_weights, raw), "safetensors-damaged")
+       for name, raw in {
+           "with a hole": safetensors_of({"a": ("U8", [2], 4, 6)}),
+           "overlapping": safetensors_of({"a": ("U8", [4], 0, 4), "b": ("U8", [4], 2, 6)}),
+           "that say one thing twice": safetensors_of({"a": ("U8", [2], 0, 2)}, b', "a": {}'),
+           "with no tensor": safetensors_of({"a": ("U8", [2], 0, 2)}, b', "b": 1'),
+           "with half a character": safetensors_of({"a": ("U8", [2], 0, 2)}, b', "__metadata__": {"a": "\\ud800"}'),
+           "with numbers in the metadata": safetensors_of({"a": ("U8", [2], 0, 2)}, b', "__metadata__": {"a": 1}'),
+           "with no number": safetensors_of({"a": ("U8", [2], 0, 2)}, b', "__metadata__": {"a": NaN}'),
+           "larger than any file": safetensors_of({"a": ("U8", [1 << 40, 1 << 40, 0], 0, 0)}),
+       }.items()},
+    "safetensors with a tensor called data_offsets": case(
+        lambda: _weights(safetensors_of({"data_offsets": ("U8", [2], 0, 2), "a": ("U8", [0], 2, 2)}))
+    ),
     "lfs pointer": case(lfs_pointer, "lfs-pointer"),
     "shard missing": case(lambda: shards(1, 3), "weights-shard-missing"),
+    "shard missing by the index alone": case(
+        lambda: shards(1, 2, 3, weight_map={"w1": "model-00001-of-00003.safetensors", "w4": "other.safetensors"}),
+        "weights-shard-missing", "weights-not-in-index",
+    ),
+    "index not json": case(lambda: bert_shards(b"{"), "weights-index-wrong"),
+    "index without a map": case(lambda: bert_shards(b"{}"), "weights-index-wrong"),
+    "index with a wrong file": case(
+        lambda: shards(1, 2, total=2, weight_map=dict.fromkeys(("w1", "w2"), "model-00001-of-00002.safetensors")),
+        "weights-index-wrong", "weights-not-in-index", "weights-total-size",
+    ),
+    "index of other tensors": case(
+        lambda: shards(1, total=1, weight_map={"v": "model-00001-of-00001.safetensors"}),
+        "weights-index-wrong", "weights-not-in-index",
+    ),
+    "index of another size": case(lambda: shards(1, 2, 3, metadata={"total_size": 100}), "weights-total-size"),
+    "index of an odd size": case(lambda: shards(1, 2, 3, metadata={"total_size": "1"}), "weights-total-size"),
+    "index without a size": case(lambda: shards(1, 2, 3, metadata={})),
+    "index too large to read": case(lambda: bert_shards(b" " * (1 << 21))),
+    "index of pickles": case(
+        lambda: archive({"config.json": config(), "tokenizer.json": b"{}", "pytorch_model-00001-of-00001.bin": PICKLE,
+                         "pytorch_model.bin.index.json": b'{"weight_map": {"a": "x.bin"}}'}),
+        "weights-shard-missing", "weights-not-in-index", "weights-pickled",
+    ),
+    "index beside undivided weights": case(lambda: bert_and(**{"model.safetensors.index.json": b"{"})),
     "index missing": case(lambda: shards(1, 2, 3, index=False), "weights-index-missing"),
     "two formats": case(lambda: bert_and(**{"pytorch_model.bin": PICKLE}), "weights-twice"),
     "checkpoints": case(
@@ -363,11 +531,32 @@ CASES: dict[str, Case] = {
     "hook arguments": case(
         lambda: bert_and(**{"code/inference.py": b"def model_fn(a, b, c): pass\n"}), "code-hook-arguments"
     ),
+    "hook that nobody awaits": case(
+        lambda: bert_and(**{"code/inference.py": b"async def model_fn(a): pass\n"}), "code-hook-async"
+    ),
+    "code called Code": case(lambda: bert_and(**{"Code/inference.py": INFERENCE}), "code-misplaced"),
+    "code in code": case(lambda: bert_and(**{"code/code/inference.py": INFERENCE}), "code-misplaced"),
+    "notebook for a handler": case(lambda: bert_and(**{"code/inference.ipynb": b"{}"}), "code-misplaced"),
+    "handler of Inference Endpoints": case(lambda: bert_and(**{"handler.py": b"class EndpointHandler: pass"}),
+                                           "code-misplaced"),
     "no hooks": case(lambda: bert_and(**{"code/inference.py": b"print(1)\n"}), "code-without-hooks"),
     "requirements": case(
-        lambda: bert_and(**{"code/inference.py": INFERENCE, "code/requirements.txt": b"numpy\n"}),
+        lambda: bert_and(**{"code/inference.py": INFERENCE, "code/requirements.txt": b"flask\n"}),
         "requirements-offline",
     ),
+    **{f"requirements {name}": case(partial(_requiring, raw), *expected)
+       for name, raw, *expected in (
+           ("of another torch", b"flask\ntorch==2.1.0\n", "requirements-contradict", "requirements-offline"),
+           ("of an older transformers", b"transformers<4.40\n", "requirements-contradict"),
+           ("of what is there", b"# mine\ntransformers>=4.40  # or later\nTorch~=2.0 ; python_version > '3'\nnumpy\n"),
+           ("of another numpy", b"numpy==1.26.4\n", "requirements-offline"),
+           ("from the net", b"-e git+https://example.com/x\n--no-deps\nx @ https://example.com/x.zip\n",
+            "requirements-offline"),
+           ("with odd versions", b"torch==999999999999999999999\ntransformers=>1\n[\n", "requirements-offline"),
+           ("brought along", b"./wheels/flask.whl\n"),
+           ("brought as wheels", b"--find-links /opt/ml/model/code/wheels\nBrought_Along==1.2\n"),
+           ("brought where pip does not look", b"brought-along==1.2\n", "requirements-offline"),
+       )},
     "requirements empty": case(
         lambda: bert_and(**{"code/inference.py": INFERENCE, "code/requirements.txt": b"# nothing\n"})
     ),
@@ -455,17 +644,23 @@ CASES: dict[str, Case] = {
     "toml no instances": good("instance_count = 0", "toml-bad-value"),
     "toml image": good('container = "evil.example.com/x:latest"', "toml-bad-value"),
     "toml two tasks": good('task = "fill-mask"\n[env]\nHF_TASK = "translation"', "toml-bad-value"),
-    "toml max below min": good("[autoscale]\nmin = 3\nmax = 2", "toml-bad-value", "wish-not-acted-on"),
+    "toml max below min": good("[autoscale]\nmin = 3\nmax = 2", "toml-bad-value"),
+    "toml autoscale without bound": good("[autoscale]\nmin = 3", "toml-bad-value"),
+    "toml async": good('mode = "async"', "wish-not-acted-on"),
     "toml memory": good("[serverless]\nmemory_mb = 1000", "toml-bad-value"),
     "toml hub model": good('hub_model = "../x"', "toml-bad-value"),
     "toml below the floor": good('idle_after = "5m"', "idle-after-below-floor"),
     "toml env": good('[env]\nLD_PRELOAD = "/tmp/x.so"', "env-not-allowed"),
     "toml env number": good("[env]\nOMP_NUM_THREADS = 2", "toml-wrong-type"),
-    "toml serverless": good('mode = "serverless"\n[serverless]\nmemory_mb = 2048', "wish-not-acted-on"),
-    "toml hub model is honest": good('hub_model = "a/b"', "wish-not-acted-on"),
-    "toml vllm": good('container = "vllm"', "container-not-available"),
+    "toml serverless": good('mode = "serverless"\n[serverless]\nmemory_mb = 2048'),
+    "toml hub model beside an archive": good('hub_model = "a/b"', "hub-model-and-archive"),
+    "toml vllm": good('container = "vllm"', "container-cannot-serve"),
     "toml graviton": good('instance_type = "ml.c7g.large"', "instance-chip"),
-    "toml sklearn on a gpu": good('container = "sklearn"\ninstance_type = "ml.g5.xlarge"', "instance-chip"),
+    "toml sklearn on a gpu": case(
+        lambda: archive({"model.joblib": PICKLE, "code/inference.py": INFERENCE}),
+        "instance-chip", "weights-pickled", toml='container = "sklearn"\ninstance_type = "ml.g5.xlarge"',
+    ),
+    "toml another container": good('container = "sklearn"', "container-cannot-serve"),
     "toml over budget": good('instance_type = "ml.m5.xlarge"\nmax_hourly_cost = 0.1', "over-max-hourly-cost"),
     "toml price unknown": good('instance_type = "ml.m7i.large"\nmax_hourly_cost = 9', "price-unknown"),
 }  # fmt: skip

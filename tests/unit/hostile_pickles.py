@@ -152,6 +152,7 @@ NOT_FOLLOWED: dict[str, bytes] = {
     "a zip with an encrypted flag": zipped({"a/data.pkl": DATA}).replace(
         b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01"
     ),
+    "a zip full of what looks like its end": with_descriptors({"a/data.pkl": DATA, "a/data/0": b"PK\x07\x08" * 10_001}),
     "a zip with a pickle by another name": zipped({"a/data.pkl": DATA, "a/x": framed(SYSTEM_4)}),
     "a zip without a directory": zipped({"a/data.pkl": DATA}).partition(b"PK\x01\x02")[0],
 }  # fmt: skip
@@ -171,5 +172,7 @@ HONEST: dict[str, bytes] = {
     "an array that looks like an attack": array_wrapper(PLAIN_STATE, b"cos\nsystem\n(S'id") + STOP,
     "an array of objects": array_wrapper(FLAGS_OF_OBJECTS, framed(b"N"), "O8") + STOP,
     "an estimator": framed(text("sklearn.linear_model._logistic") + text("LogisticRegression") + b"\x93)\x81}b"),
+    "torch's zip, deflated far": zipped({"a/data.pkl": DATA, "a/data/0": bytes(5 << 20)}, zipfile.ZIP_DEFLATED),
+    "a dict that is called": framed(b"})R"),
     "a long memo": framed(b"".join(b"N\x940" for _ in range(70_000)) + b"N"),
 }  # fmt: skip

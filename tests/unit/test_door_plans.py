@@ -3,25 +3,18 @@
 import botocore.session
 import pytest
 
-from chalicelib.door.images import choose_image
-from chalicelib.door.instances import INSTANCE_TYPES, PRICED, has_gpu, has_other_chip
-from chalicelib.door.sizing import Size, cheapest, copies, holds
+from chalicelib.door.catalogue import catalogue
+from chalicelib.door.instances import INSTANCE_TYPES, has_gpu, has_other_chip
 from chalicelib.door.tasks import infer_task
 from chalicelib.reports import ServingPlan
 from tests.unit import corpus
 from tests.unit.test_door_corpus import BUILT, report_on
-
-GIB = 1 << 30
 
 
 def plan_of(raw: bytes, toml: str | None = None) -> ServingPlan:
     plan = report_on(raw, toml.encode() if toml else None).plan
     assert plan is not None
     return plan
-
-
-def size_of(gib: float) -> Size:
-    return Size(int(gib * GIB), int(gib * GIB), None, {})
 
 
 def test_a_small_classifier_runs_on_the_cheapest_steady_instance() -> None:
@@ -91,40 +84,11 @@ def test_the_container_is_told_from_the_files(case: str, container: str) -> None
     assert plan_of(BUILT[case]).container == container
 
 
-def test_a_large_model_gets_room_and_no_more_copies_than_fit() -> None:
-    size = size_of(3)
-
-    chosen = cheapest(size)
-
-    assert chosen is not None
-    assert chosen.type == "ml.m5.large"
-    assert copies(chosen, size) == 1
-    assert not [
-        other for other in PRICED if holds(other, size) and other.is_steady and other.price_per_hour_usd < 0.115
-    ]
-
-
-@pytest.mark.parametrize("gib", [0.001, 0.5, 1, 2, 3, 6, 14, 30, 90, 200, 370])
-def test_the_choice_always_holds_the_model_and_nothing_cheaper_does(gib: float) -> None:
-    size = size_of(gib)
-
-    chosen = cheapest(size)
-
-    assert chosen is not None
-    assert holds(chosen, size)
-    cheaper = [other for other in PRICED if other.price_per_hour_usd < chosen.price_per_hour_usd]
-    assert not [other for other in cheaper if other.is_steady and not other.gpu_memory_gib and holds(other, size)]
-
-
-def test_a_model_too_large_for_any_cpu_instance_has_no_choice() -> None:
-    assert cheapest(size_of(400)) is None
-
-
 def test_instance_types_are_those_sagemaker_knows() -> None:
     model = botocore.session.get_session().get_service_model("sagemaker")
 
     assert set(model.shape_for("ProductionVariantInstanceType").enum) == INSTANCE_TYPES
-    assert {instance.type for instance in PRICED} <= INSTANCE_TYPES
+    assert set(catalogue().instances) <= INSTANCE_TYPES
 
 
 def test_chips_are_told_from_the_name() -> None:
@@ -164,21 +128,6 @@ def test_chips_are_told_from_the_name() -> None:
 )
 def test_the_architecture_tells_the_task(architecture: str, task: str | None) -> None:
     assert infer_task(architecture) == task
-
-
-@pytest.mark.parametrize(
-    ("region", "registry"),
-    [
-        ("us-east-1", "763104351884.dkr.ecr.us-east-1.amazonaws.com"),
-        ("eu-south-1", "692866216735.dkr.ecr.eu-south-1.amazonaws.com"),
-        ("cn-north-1", "727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn"),
-    ],
-)
-def test_each_region_has_its_own_registry(region: str, registry: str) -> None:
-    image = choose_image("huggingface", region=region, task=None, has_code=False, on_gpu=False)
-
-    assert image is not None
-    assert image.uri.startswith(f"{registry}/huggingface-pytorch-inference:")
 
 
 def test_half_precision_doubles_in_memory_only_where_transformers_4_loads_it() -> None:

@@ -4,9 +4,11 @@ import json
 import pickle
 import subprocess
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,6 +177,21 @@ PICKLES = [*hostile_pickles.IMPORTS.values(), *hostile_pickles.NOT_FOLLOWED.valu
 )
 def test_any_pickle_gets_a_report(raw: bytes, flips: list[tuple[float, int]], share: float) -> None:
     judge(corpus.pickled(flipped(raw, flips)[: int(len(raw) * share) or 1]))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        zlib.compress(hostile_pickles.framed(b"\x8e" + (4 << 20).to_bytes(8, "little") + bytes(4 << 20))),
+        hostile_pickles.zipped({"a/data.pkl": hostile_pickles.DATA, "a/data/0": bytes(4 << 20)}, zipfile.ZIP_DEFLATED),
+    ],
+)
+def test_what_all_pickles_of_an_archive_unpack_to_is_bounded(raw: bytes) -> None:
+    budget = Budget(unpacked_left_bytes=6 << 20)
+
+    faults = [scan(iter([raw]), budget).fault for _ in range(2)]
+
+    assert faults == [None, "it unpacks to far more than any model would"]
 
 
 @settings(max_examples=200, deadline=None)

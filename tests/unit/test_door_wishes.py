@@ -85,7 +85,8 @@ def test_an_image_on_the_allow_list_is_a_container() -> None:
 def test_every_key_s_own_example_is_valid() -> None:
     for key in KEYS:
         header = f"[{key.table}]\n" if key.table else ""
-        _, checks = read(f"{header}{key.name} = {key.example}")
+        bound = "\nmax = 4" if key.table == "autoscale" and key.name != "max" else ""
+        _, checks = read(f"{header}{key.name} = {key.example}{bound}")
         assert not [check for check in checks if check.id != "wish-not-acted-on"], key.name
 
 

@@ -56,6 +56,8 @@ KNOWN: list[tuple[str, str, str, type[AwsError]]] = [
     ("UpdateEndpoint", "ResourceLimitExceeded", "The account-level service limit is 0 Instances", QuotaExceeded),
     ("CreateModel", "ValidationException", "1 validation error detected: Value 'x' at 'modelName'", InvalidCall),
     ("UpdateEndpoint", "ValidationException", "Request to service failed. Could not find endpoint? No.", InvalidCall),
+    ("DeregisterScalableTarget", "ObjectNotFoundException", "No scalable target found for service namespace", NotFound),
+    ("DeregisterScalableTarget", "ValidationException", "No scalable target found for service namespace", NotFound),
     ("UpdateSchedule", "ResourceNotFoundException", "Schedule tarmac-cat does not exist.", NotFound),
     ("CreateSchedule", "ConflictException", "Schedule tarmac-cat already exists.", AlreadyExists),
     ("InvokeEndpoint", "ValidationError", "Endpoint tarmac-cat of account 123456789012 not found.", NotFound),

@@ -25,16 +25,16 @@ from chalicelib.actions import (
     RemoveMark,
     UpdateEndpoint,
 )
-from chalicelib.names import ModelName, ReleaseId, release_name
-from chalicelib.planner import (
+from chalicelib.idleness import (
     PlanRules,
     awake_since,
     idle_after_s,
     is_idle,
     is_last_use_settled,
-    plan,
     touch_interval_s,
 )
+from chalicelib.names import ModelName, ReleaseId, release_name
+from chalicelib.planner import plan
 from chalicelib.reports import Report, ServingPlan
 from chalicelib.state import (
     MODIFYING,

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.errors import InvalidSetting
-from chalicelib.settings import parse_duration_s, read_settings
+from chalicelib.settings import parse_duration_s, read_hub, read_settings
 
 GOOD = {
     "TARMAC_BUCKET": "bucket",
@@ -112,6 +112,17 @@ def test_what_a_stage_decides_is_read() -> None:
     defaults = read_settings(GOOD)
     assert (defaults.drops_prefix, defaults.trust, defaults.cors_origin) == ("models/", "trusted", None)
     assert defaults.volume_kms_key_arn is None
+
+
+def test_the_hub_is_where_its_own_clients_look_and_its_token_is_never_shown() -> None:
+    """Empty is as good as unset; what is no URL is named."""
+    settings = read_settings({**GOOD, "HF_ENDPOINT": "http://127.0.0.1:8080/hub/", "HF_TOKEN": "hf_secret"})
+
+    assert (settings.hub_url, settings.hub_token) == ("http://127.0.0.1:8080/hub", "hf_secret")
+    assert "hf_secret" not in repr(settings)
+    assert read_hub({"HF_ENDPOINT": "", "HF_TOKEN": ""}) == ("https://huggingface.co", None)
+    with pytest.raises(InvalidSetting, match="HF_ENDPOINT"):
+        read_hub({"HF_ENDPOINT": "huggingface.co"})
 
 
 def test_a_missing_region_is_named() -> None:

@@ -1,5 +1,6 @@
 """`tarmac catalog`: the table of instance types and prices that plans are made from; and `catalog refresh`."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -143,9 +144,7 @@ def _ask(regions: Sequence[str], profile: str | None) -> tuple[list[Any], list[s
         with _progress(len(wanted)) as advance:
             for region in wanted:
                 where = _API_REGION_CHINA if region.startswith("cn-") else _API_REGION
-                client = session.client(
-                    "pricing", region_name=where, config=Config(retries={"mode": "standard", "max_attempts": 6})
-                )
+                client = session.client("pricing", region_name=where, config=Config(retries=_retries()))
                 try:
                     offers.append(read_offers(client, region))
                 except NoOffers as exc:
@@ -158,6 +157,11 @@ def _ask(regions: Sequence[str], profile: str | None) -> tuple[list[Any], list[s
     if not offers:
         raise CommandFailed("no region has a price in the answers; the table stays as it is", code="no_prices")
     return offers, missing
+
+
+def _retries() -> dict[str, Any]:
+    """More patience than boto3's three attempts, for there are pages by the dozen; AWS_MAX_ATTEMPTS still decides."""
+    return {"mode": "standard", **({} if "AWS_MAX_ATTEMPTS" in os.environ else {"max_attempts": 6})}
 
 
 def _refused(exc: Exception) -> CommandFailed:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -44,10 +45,8 @@ def inspect_file(path: Path, toml: Path | None, *, name: str = "model", region: 
     """Judge an archive as the door would, without sending it anywhere; *region* is whose prices and images count.
 
     Raises:
-        CommandFailed: There is no such file, or it is a directory.
+        CommandFailed: There is no such file.
     """
-    if path.is_dir():
-        raise CommandFailed(f"{path} is a directory", fix=f"pack it first: tarmac pack {path}")
     if not path.is_file():
         raise CommandFailed(f"there is no file {path}")
     with path.open("rb") as stream:
@@ -74,10 +73,12 @@ def _inspect(
 @click.option("--region", default=_REGION, show_default=True, help="Whose prices and images count.")
 @json_option
 def check(path: Path, toml: Path | None, region: str) -> None:
-    """Judge an archive, or a deploy.toml that names a model of the Hub, as Tarmac would. Needs no engine."""
+    """Judge an archive, a directory to be packed, or a deploy.toml that names a model of the Hub. Needs no engine."""
     alone = lone_toml(path)
     if alone is not None:
         report = inspect_toml(alone.read_bytes(), name="model", region=region)
+    elif path.is_dir():
+        report = inspect_directory(path, toml, region=region)
     else:
         report = inspect_file(path, toml, region=region)
     if is_json():
@@ -240,13 +241,15 @@ def _code_etags(s3: Any, bucket: str, name: str) -> dict[str, str]:
     return {path: etag for path, etag in rows if path is not None}
 
 
-def inspect_directory(directory: Path, toml: Path | None, *, name: str) -> Report:
+def inspect_directory(directory: Path, toml: Path | None, *, name: str = "model", region: str = _REGION) -> Report:
     """Judge what a directory will be packed to, without packing it: the door reads it through a pipe.
+
+    The report's size is that of the files, and it has no SHA-256: there is no archive yet.
 
     Raises:
         CommandFailed: It cannot be packed.
     """
-    from tarmac.packer import pack_stored
+    from tarmac.packer import pack_stored, unpacked_bytes
 
     reader, writer = os.pipe()
 
@@ -257,12 +260,13 @@ def inspect_directory(directory: Path, toml: Path | None, *, name: str) -> Repor
     with ThreadPoolExecutor(1) as pool:
         packed = pool.submit(write)
         with os.fdopen(reader, "rb") as stream:
-            report = _inspect(stream, Path("model.tar.gz"), 0, toml, name=name)
+            report = _inspect(stream, Path("model.tar.gz"), 0, toml, name=name, region=region)
         try:
             packed.result()
+            size_bytes = unpacked_bytes(directory)
         except ValueError as exc:  # NotPackable
             raise CommandFailed(str(exc), code="not_packable") from exc
-    return report
+    return replace(report, size_bytes=size_bytes, sha256=None)
 
 
 def _put_if_changed(s3: Any, bucket: str, key: str, content: bytes) -> None:

@@ -41,7 +41,7 @@ def _is_loaded(port: int, name: str) -> bool:
     """Ask the server's own administration; a worker that failed to load is never ready."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/models/{name}", timeout=_ANSWER_S) as answer:
-            (model,) = json.load(answer)
+            model = json.load(answer)
     except OSError:
         return False
     return bool(model["workers"]) and all(worker["status"] == "READY" for worker in model["workers"])

@@ -130,7 +130,7 @@ def _is_xgboost(name: str, contents: Contents) -> bool:
     """Tell whether XGBoost made a file at the root, by its bytes, or where those do not tell by its name."""
     made, scanned = contents.makers.get(name), contents.pickles.get(name)
     if made is not None:
-        return made.library == "xgboost"
+        return made.maker == "xgboost"
     if scanned is not None and any(one.module.split(".")[0] == "xgboost" for one in scanned.imports):
         return True
     return _XGBOOST_FILE.fullmatch(name) is not None

@@ -38,12 +38,12 @@ class Made:
     """What made a file.
 
     Attributes:
-        library: scikit-learn, xgboost or tensorflow.
+        maker: scikit-learn, xgboost or tensorflow.
         form: json, ubj, binary (XGBoost's old one), pickle or saved_model.
         version: None where the file does not say; of scikit-learn, its first two numbers.
     """
 
-    library: str
+    maker: str
     form: str
     version: str | None = None
 
@@ -75,14 +75,14 @@ class Watch:
     def made(self) -> Made | None:
         """What is known after the last piece; None when a pickle was made by neither."""
         if self._known is not None:
-            version = self._tensorflow if self._known.library == "tensorflow" else self._xgboost
-            return Made(self._known.library, self._known.form, version)
+            version = self._tensorflow if self._known.maker == "tensorflow" else self._xgboost
+            return Made(self._known.maker, self._known.form, version)
         if self._xgboost is not None:
             return Made("xgboost", "pickle", self._xgboost)
         return Made("scikit-learn", "pickle", self._sklearn) if self._sklearn is not None else None
 
     def _look(self, part: bytes | memoryview) -> None:
-        if self._known is not None and self._known.library == "tensorflow":
+        if self._known is not None and self._known.maker == "tensorflow":
             self._tensorflow = self._tensorflow or _counted(_TENSORFLOW_VERSION, part)
             return
         if self._known is None and self._sklearn is None:

@@ -173,7 +173,7 @@ def _knows(model: Model, transformers: str) -> bool:
 
 def _by_library(container: str, contents: Contents, found: Sequence[Edition], findings: Findings) -> Edition:
     library = "scikit-learn" if container == "sklearn" else "xgboost"
-    made = {path: one for path, one in contents.makers.items() if one.library == library}
+    made = {path: one for path, one in contents.makers.items() if one.maker == library}
     if any(one.form == "binary" for one in made.values()):
         # Gone from XGBoost 3.1 on; the oldest image reads it for certain.
         return found[-1]

@@ -77,7 +77,7 @@ def test_the_peer_chooses_as_it_was_found_to() -> None:
     assert choose(3_900_000_000) == "ml.r5d.xlarge"
     with pytest.raises(NothingFound):
         choose(4_000_000_000)
-    assert choose(100_000_000, budget=1.0) == "ml.c4.xlarge", "a budget makes its answer dearer"
+    assert choose(100_000_000, budget=1.0) == "ml.c4.xlarge"  # a budget makes its answer dearer
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -106,12 +106,12 @@ def logits_of_pairs(encoder: Encoder, items: Sequence[Pair]) -> Any:
 
     singles = [index for index, (_, second) in enumerate(items) if second is None]
     if len(singles) == len(items):
-        return encoder.forward(encoder.tokenize([text for text, _ in items])).logits.float()
+        return encoder.logits([text for text, _ in items])
     pairs = [index for index, (_, second) in enumerate(items) if second is not None]
     paired = encoder.tokenize([items[index][0] for index in pairs], [str(items[index][1]) for index in pairs])
     parts = [encoder.forward(paired).logits.float()]
     if singles:
-        parts.append(encoder.forward(encoder.tokenize([items[index][0] for index in singles])).logits.float())
+        parts.append(encoder.logits([items[index][0] for index in singles]))
     together = torch.cat(parts)
     places = torch.tensor([*pairs, *singles], device=together.device)
     return together[places.argsort()]

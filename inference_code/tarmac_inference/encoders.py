@@ -1,10 +1,11 @@
 """A tokenizer and a model that reads text in one forward pass. Called by every task that does not generate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .heads import Rows, quick_classifier
 from .loading import load_model, load_tokenizer
 from .tasks import Task
 from .unpadded import without_padding
@@ -25,12 +26,14 @@ class Encoder:
         model: In evaluation mode, on its device.
         max_length: Tokens; longer texts are cut.
         is_plain: Whether the tokenizers library alone says the same of a text as transformers' wrapper around it.
+        classify: From token ids to logits without padding, where the model is a classifier that can.
     """
 
     tokenizer: Any
     model: Any
     max_length: int
     is_plain: bool = False
+    classify: Callable[[Rows], Any] | None = None
 
     @classmethod
     def load(cls, model_dir: Path, *, suffixes: Sequence[str], auto_class: str) -> "Encoder":
@@ -44,7 +47,7 @@ class Encoder:
         encoder = cls(tokenizer=tokenizer, model=model, max_length=text_length(tokenizer, model.config))
         encoder = replace(encoder, is_plain=encoder.finds_plain())
         without_padding(model, encoder.tokenize)
-        return encoder
+        return replace(encoder, classify=encoder.finds_classifier())
 
     def tokenize(self, texts: Sequence[str], pairs: Sequence[str] | None = None, **options: Any) -> Any:
         """Turn texts (or pairs of texts) into one padded batch: int64[batch, tokens] each."""
@@ -66,7 +69,7 @@ class Encoder:
             return False
         import torch
 
-        texts = ["ready", "Are you ready? Yes, we are: 1 2 3.", "it begins, " * min(self.max_length, _LONG)]
+        texts = self._samples()
         expected = self.tokenize(texts)
         try:
             actual = self._tokenize_plainly(texts)
@@ -76,14 +79,34 @@ class Encoder:
             name in actual and torch.equal(expected[name], actual[name]) for name in self.tokenizer.model_input_names
         )
 
+    def finds_classifier(self) -> Callable[[Rows], Any] | None:
+        """Try whether the model's head can do without padding, too."""
+        if not self.is_plain:
+            return None
+        texts = self._samples()
+        return quick_classifier(self.model, self._rows(texts), self.tokenize(texts))
+
+    def logits(self, texts: Sequence[str]) -> Any:
+        """Classify texts: float32[batch, labels]."""
+        if self.classify is not None and all(rows := self._rows(texts)):
+            return self.classify(rows)
+        return self.forward(self.tokenize(texts)).logits.float()
+
+    def _samples(self) -> list[str]:
+        return ["ready", "Are you ready? Yes, we are: 1 2 3.", "it begins, " * min(self.max_length, _LONG)]
+
+    def _rows(self, texts: Sequence[str]) -> Rows:
+        """Turn each text into its token ids with the tokenizers library alone."""
+        quick = self.tokenizer.backend_tokenizer
+        quick.no_padding()
+        quick.enable_truncation(self.max_length, direction=self.tokenizer.truncation_side)
+        return [one.ids for one in quick.encode_batch_fast(list(texts))]
+
     def _tokenize_plainly(self, texts: Sequence[str]) -> dict[str, Any]:
         """Do with the tokenizers library what transformers' wrapper around it takes three times as long for."""
         import torch
 
-        quick, whole = self.tokenizer.backend_tokenizer, self.tokenizer
-        quick.no_padding()
-        quick.enable_truncation(self.max_length, direction=whole.truncation_side)
-        rows = [one.ids for one in quick.encode_batch_fast(list(texts))]
+        whole, rows = self.tokenizer, self._rows(texts)
         width = max(map(len, rows))
         padding = [whole.pad_token_id] * width
         padded = [number for row in rows for number in (*row, *padding[len(row) :])]
@@ -97,9 +120,8 @@ class Encoder:
 
     def forward(self, batch: Any) -> Any:
         """Run the model over a batch; names that the model does not take are left out."""
-        tensors = {
-            name: batch[name].to(self.model.device) for name in self.tokenizer.model_input_names if name in batch
-        }
+        device = self.model.device  # is searched for anew each time
+        tensors = {name: batch[name].to(device) for name in self.tokenizer.model_input_names if name in batch}
         return self.model(**tensors)
 
 

@@ -17,6 +17,11 @@ _OFFSET = ("roberta", "xlm-roberta", "camembert")
 _ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_new", "gelu_pytorch_tanh": "gelu_new", "relu": "relu"}
 
 
+def base_of(model: Any) -> Any:
+    """Give what is below a model's head; the model itself where it has none."""
+    return getattr(model, getattr(model, "base_model_prefix", ""), model)
+
+
 def without_padding(model: Any, tokenize: Callable[[Sequence[str]], Any]) -> None:
     """Have a model skip padding, where it is one that can and then says the same.
 
@@ -26,7 +31,7 @@ def without_padding(model: Any, tokenize: Callable[[Sequence[str]], Any]) -> Non
     """
     import torch
 
-    base = getattr(model, getattr(model, "base_model_prefix", ""), model)
+    base = base_of(model)
     if not _can_skip(model):
         return
     batch = tokenize(["ready", "are you ready? yes, we are: let it begin", "it begins"])
@@ -38,8 +43,13 @@ def without_padding(model: Any, tokenize: Callable[[Sequence[str]], Any]) -> Non
             actual = quick(**batch).last_hidden_state[kept]
         except (AttributeError, IndexError, RuntimeError, TypeError):  # its layers are not what its name says
             return
-    if bool((actual - expected).abs().max() <= _CLOSE * expected.abs().max()):
+    if is_close(actual, expected):
         base.forward = quick
+
+
+def is_close(actual: Any, expected: Any) -> bool:
+    """Tell whether two ways to compute came to the same."""
+    return bool((actual - expected).abs().max() <= _CLOSE * expected.abs().max())
 
 
 def _can_skip(model: Any) -> bool:
@@ -64,24 +74,26 @@ class Unpadded:
     """The forward pass of a base model, in place of its own."""
 
     def __init__(self, base: Any, config: Any) -> None:
-        from .layers import compiled
+        from .layers import compiled, through_layers
 
         table = base.embeddings
         layers = base.transformer.layer if hasattr(base, "transformer") else base.encoder.layer
         self._plain = base.forward
         self._pooler = getattr(base, "pooler", None)
-        self._run = compiled()
-        self._table = [one.data for one in (
+        self._run = compiled(through_layers)
+        self.first_position = config.pad_token_id + 1 if config.model_type in _OFFSET else 0
+        words = [one.data for one in (
             table.word_embeddings.weight, table.position_embeddings.weight, table.LayerNorm.weight,
             table.LayerNorm.bias, *(table.token_type_embeddings.parameters() if _has_kinds(table) else ()),
         )]  # fmt: skip
-        self._layers = [tensor for layer in layers for tensor in _READERS[config.model_type](layer)]
-        self._numbers = (
+        self.weights = (
+            words,
+            [tensor for layer in layers for tensor in _READERS[config.model_type](layer)],
             config.num_attention_heads,
-            config.pad_token_id + 1 if config.model_type in _OFFSET else 0,
             float(table.LayerNorm.eps),
             _ACTIVATIONS[_activation(config)],
         )
+        """The last arguments of the functions in `layers`."""
 
     def __call__(self, input_ids: Any = None, attention_mask: Any = None, **others: Any) -> Any:
         """Give what the model's own pass gives; where more is asked for than that, have it do so."""
@@ -93,9 +105,23 @@ class Unpadded:
         if wishes or not is_plain or not bool(attention_mask.any()):
             given = {"token_type_ids": kinds} if kinds is not None else {}
             return self._plain(input_ids=input_ids, attention_mask=attention_mask, **given, **others)
-        hidden = self._run(input_ids, attention_mask, kinds, self._table, self._layers, *self._numbers)
+        hidden = self._through(input_ids, attention_mask, kinds)
         pooled = None if self._pooler is None else self._pooler(hidden)
         return BaseModelOutputWithPoolingAndCrossAttentions(last_hidden_state=hidden, pooler_output=pooled)
+
+    def _through(self, ids: Any, mask: Any, kinds: Any) -> Any:
+        """Take the tokens out of the padded shape, and put them back; what is on padding then means nothing."""
+        import torch
+
+        rows, width = ids.shape
+        kept = mask.flatten().nonzero().flatten()
+        positions = kept % width + self.first_position
+        kinds = None if kinds is None else kinds.flatten()[kept]
+        tokens = self._run(ids.flatten()[kept], positions, kinds, mask.ne(0).sum(1), *self.weights)
+        if len(kept) < rows * width:
+            places = torch.zeros(rows * width, dtype=torch.int64).index_copy_(0, kept, torch.arange(len(kept)))
+            tokens = tokens.index_select(0, places)
+        return tokens.view(rows, width, -1)
 
 
 def _has_kinds(table: Any) -> bool:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "inference_code"))
 import torch
 import transformers
 from tarmac_inference import layers
+from tarmac_inference.heads import quick_classifier
 from tarmac_inference.unpadded import Unpadded, without_padding
 
 SIZES = {"vocab_size": 60, "pad_token_id": 1, "max_position_embeddings": 40}
@@ -103,16 +104,69 @@ def test_the_two_texts_of_a_pair_stay_apart() -> None:
         assert not torch.allclose(model(**padded((9, 4))).pooler_output, expected, atol=1e-3)
 
 
-def test_compiled_and_uncompiled_are_the_same() -> None:
-    quick, batch = Unpadded(model_of("bert"), CONFIGS["bert"]), padded((3, 17, 1))
-    function = layers.compiled()
-    arguments = (batch["input_ids"], batch["attention_mask"], None, quick._table, quick._layers, *quick._numbers)
+@pytest.mark.parametrize("lengths", [(3,), (16, 16), (3, 17, 1), (*range(1, 40), 16, 32)], ids=len)
+def test_compiled_and_uncompiled_are_the_same(lengths: tuple[int, ...]) -> None:
+    quick, function = Unpadded(model_of("bert"), CONFIGS["bert"]), layers.compiled(layers.through_layers)
+    positions = torch.cat([torch.arange(length) for length in lengths])
+    arguments = (positions + 2, positions, None, torch.tensor(lengths), *quick.weights)
 
     with torch.inference_mode():
         compiled, uncompiled = function(*arguments), layers.through_layers(*arguments)
 
     assert function is not layers.through_layers
     torch.testing.assert_close(compiled, uncompiled)
+
+
+def test_many_texts_of_many_lengths_are_each_what_they_are_alone() -> None:
+    """Texts of similar lengths share a block of attention; none may see another's."""
+    model, lengths = model_of("bert"), (*range(1, 40), 16, 32, 1, 2)
+    batch = padded(lengths)
+    with torch.inference_mode():
+        expected = [
+            model(**{name: rows[row : row + 1, :length] for name, rows in batch.items()})[0][0]
+            for row, length in enumerate(lengths)
+        ]
+
+        without_padding(model, any_batch)
+        actual = model(**batch)[0]
+
+    assert isinstance(model.forward, Unpadded)
+    for row, length in enumerate(lengths):
+        torch.testing.assert_close(actual[row, :length], expected[row], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_classifiers_logits_are_its_own_without_any_padding(name: str) -> None:
+    model, lengths = model_of(name, "AutoModelForSequenceClassification"), (3, 17, 1, 9)
+    batch = padded(lengths)
+    rows = [ids[:length].tolist() for ids, length in zip(batch["input_ids"], lengths, strict=True)]
+    with torch.inference_mode():
+        expected = model(**batch).logits
+
+        without_padding(model, any_batch)
+        classify = quick_classifier(model, rows, batch)
+
+        assert classify is not None
+        torch.testing.assert_close(classify(rows), expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(classify(rows[:1]), expected[:1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["AutoModel", "AutoModelForTokenClassification"])
+def test_what_is_no_classifier_of_texts_is_given_no_pass_of_one(head: str) -> None:
+    model, batch = model_of("bert", head), padded((3, 5))
+    without_padding(model, any_batch)
+
+    assert quick_classifier(model, [[2, 3, 4], [2, 3, 4, 5, 6]], batch) is None
+
+
+def test_a_classifier_with_another_head_is_left_alone() -> None:
+    """What stands where BERT has its classifier says something else than one product: it is found out by trying."""
+    model, batch = model_of("bert", "AutoModelForSequenceClassification"), padded((3, 5))
+    model.classifier.register_forward_hook(lambda module, given, answer: answer * 2)
+    without_padding(model, any_batch)
+    rows = [batch["input_ids"][0, :3].tolist(), batch["input_ids"][1].tolist()]
+
+    assert quick_classifier(model, rows, batch) is None
 
 
 def test_what_asks_for_more_than_vectors_is_the_models_own_to_answer() -> None:

@@ -1,7 +1,8 @@
 """Which globals a pickle may import under `trust = "scan"`. Called by `pickles`; pure.
 
 A name is allowed when calling it with any arguments, and setting any attribute of what it gives, runs nothing that the
-archive could choose. All else is refused: a list of bad names is never complete.
+archive could choose. All else is refused: a list of bad names is never complete. Among what is refused although honest:
+scipy.stats' distributions (they put an attribute of theirs into `exec`), functools.partial and getattr.
 
 Source: torch's own allow-list for weights_only (torch/_weights_only_unpickler.py); the reduce functions of numpy, scipy
 and scikit-learn; for what to refuse, the published bypasses of picklescan, fickling and modelscan.
@@ -34,6 +35,40 @@ _NUMPY_TYPES = (
     "bool_", "complex128", "complex64", "datetime64", "dtype", "float16", "float32", "float64", "int16", "int32",
     "int64", "int8", "ndarray", "str_", "timedelta64", "uint16", "uint32", "uint64", "uint8",
 )  # fmt: skip
+_NUMPY_ABSTRACT = ("floating", "generic", "inexact", "integer", "number", "object_", "signedinteger", "unsignedinteger")
+_ELEMENTWISE = (
+    "abs", "absolute", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctanh", "cbrt", "ceil", "cos", "cosh",
+    "deg2rad", "exp", "exp2", "expm1", "fabs", "floor", "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2",
+    "logical_not", "negative", "positive", "rad2deg", "reciprocal", "rint", "sign", "sin", "sinh", "sqrt", "square",
+    "tan", "tanh", "trunc",
+)  # fmt: skip
+_REDUCTIONS = (
+    "amax", "amin", "around", "clip", "max", "mean", "median", "min", "nan_to_num", "prod", "round", "std", "sum",
+    "var",
+)  # fmt: skip
+"""What FunctionTransformer, TransformedTargetRegressor and FeatureAgglomeration are given: arithmetic, and no more."""
+_SPECIAL = ("boxcox", "boxcox1p", "erf", "expit", "inv_boxcox", "inv_boxcox1p", "log_expit", "logit")
+_FEATURE_SCORES = ("chi2", "f_classif", "f_oneway", "f_regression", "r_regression")
+_SCORES_BY_MODULE = {
+    "_classification": (
+        "accuracy_score", "balanced_accuracy_score", "brier_score_loss", "cohen_kappa_score", "f1_score", "fbeta_score",
+        "hamming_loss", "hinge_loss", "jaccard_score", "log_loss", "matthews_corrcoef", "precision_score",
+        "recall_score", "zero_one_loss",
+    ),
+    "_ranking": ("average_precision_score", "dcg_score", "ndcg_score", "roc_auc_score", "top_k_accuracy_score"),
+    "_regression": (
+        "d2_absolute_error_score", "d2_pinball_score", "d2_tweedie_score", "explained_variance_score", "max_error",
+        "mean_absolute_error", "mean_absolute_percentage_error", "mean_gamma_deviance", "mean_pinball_loss",
+        "mean_poisson_deviance", "mean_squared_error", "mean_squared_log_error", "mean_tweedie_deviance",
+        "median_absolute_error", "r2_score", "root_mean_squared_error", "root_mean_squared_log_error",
+    ),
+}  # fmt: skip
+_SCORERS = (
+    "_CurveScorer", "_PassthroughScorer", "_PredictScorer", "_ProbaScorer", "_Scorer", "_ThresholdScorer",
+    "_passthrough_scorer",
+)  # fmt: skip
+"""What a search keeps of `scoring`. A scorer that is called calls a method whose name the archive chose; but a pickle
+can call only what it imports (`machines`), and a server only predicts."""
 _RANDOM = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 _SPARSE = ("bsr", "coo", "csc", "csr", "dia", "dok", "lil")
 _ALLOWED_BY_MODULE: dict[str, tuple[str, ...]] = {
@@ -47,7 +82,8 @@ _ALLOWED_BY_MODULE: dict[str, tuple[str, ...]] = {
     "decimal": ("Decimal",),
     "fractions": ("Fraction",),
     "uuid": ("UUID",),
-    "numpy": _NUMPY_TYPES,
+    "numpy": (*_NUMPY_TYPES, *_NUMPY_ABSTRACT, *_ELEMENTWISE, *_REDUCTIONS),
+    **{f"numpy.{root}._multiarray_umath": _ELEMENTWISE for root in ("core", "_core")},
     "numpy.dtypes": (),
     "numpy.core.multiarray": ("_reconstruct", "scalar"),
     "numpy._core.multiarray": ("_reconstruct", "scalar"),
@@ -59,11 +95,15 @@ _ALLOWED_BY_MODULE: dict[str, tuple[str, ...]] = {
     "numpy.random.mtrand": ("RandomState",),
     "numpy.random.bit_generator": ("SeedSequence", "__pyx_unpickle_SeedSequence"),
     **{f"numpy.random._{name.lower()}": (name,) for name in _RANDOM},
+    "numpy.ma": ("MaskedArray",),
     "numpy.ma.core": ("MaskedArray", "_mareconstruct"),
     "joblib.numpy_pickle": ("NumpyArrayWrapper",),
     **{f"scipy.sparse._{name}": (f"{name}_matrix", f"{name}_array") for name in _SPARSE},
     **{f"scipy.sparse.{name}": (f"{name}_matrix",) for name in _SPARSE},
+    "scipy.interpolate._bsplines": ("BSpline",),
     "scipy.interpolate._interpolate": ("interp1d",),
+    "scipy._lib.array_api_compat.numpy._aliases": ("asarray",),
+    **{f"scipy.special.{name}": _SPECIAL for name in ("_special_ufuncs", "_ufuncs")},
     "torch": ("Size", "Tensor", "device", *_DTYPES, *(f"{name}Storage" for name in _STORAGES)),
     "torch.cuda": tuple(f"{name}Storage" for name in _STORAGES),
     "torch.storage": ("TypedStorage", "UntypedStorage", "_TypedStorage", "_UntypedStorage"),
@@ -74,7 +114,14 @@ _ALLOWED_BY_MODULE: dict[str, tuple[str, ...]] = {
     "torch.jit._pickle": (
         "build_boollist", "build_doublelist", "build_intlist", "build_tensorlist", "restore_type_tag",
     ),
+    "sklearn.cluster._kmeans": ("_kmeans_single_elkan", "_kmeans_single_lloyd"),
+    "sklearn.compose._column_transformer": ("make_column_selector",),
+    "sklearn.feature_selection._mutual_info": ("mutual_info_classif", "mutual_info_regression"),
+    "sklearn.feature_selection._univariate_selection": _FEATURE_SCORES,
+    **{f"sklearn.metrics.{module}": names for module, names in _SCORES_BY_MODULE.items()},
+    "sklearn.metrics._scorer": _SCORERS,
     "sklearn.tree._tree": ("Tree",),
+    "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
     "sklearn.utils": ("Bunch",),
     "sklearn.utils._bunch": ("Bunch",),
     "sklearn.neighbors._kd_tree": ("KDTree", "KDTree64", "KDTree32", "newObj"),
@@ -89,7 +136,7 @@ ALLOWED = frozenset(Global(module, name) for module, names in _ALLOWED_BY_MODULE
 
 _ESTIMATORS = re.compile(
     r"sklearn\.(calibration|cluster|compose|covariance|cross_decomposition|decomposition|discriminant_analysis|dummy"
-    r"|ensemble|feature_extraction|feature_selection|gaussian_process|impute|isotonic|kernel_approximation|kernel_ridge"
+    r"|ensemble|feature_extraction|feature_selection|frozen|gaussian_process|impute|isotonic|kernel_approximation|kernel_ridge"
     r"|linear_model|_loss|manifold|metrics\._dist_metrics|mixture|model_selection|multiclass|multioutput|naive_bayes|neighbors|neural_network"
     r"|pipeline|preprocessing|random_projection|semi_supervised|svm|tree)(\._?[a-z0-9_]+)*"
 )

@@ -8,6 +8,7 @@ Source: Python's pickletools (opcodes and their arguments), pickle.Unpickler; jo
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -88,6 +89,7 @@ STOP = ord(".")
 Table = Sequence["Callable[[Machine], object] | None"]
 """What each opcode does, by its byte; None for a byte that is no opcode."""
 _ARRAY_FIELDS = frozenset({"shape", "dtype", "numpy_array_alignment_bytes"})
+_WRAPPER_FIELDS = _ARRAY_FIELDS | {"subclass", "order", "allow_mmap"}
 WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 _RECONSTRUCTORS = frozenset({Global("copyreg", "_reconstructor"), Global("copy_reg", "_reconstructor")})
 _DTYPE = Global("numpy", "dtype")
@@ -125,6 +127,7 @@ class Machine:
     memo: dict[int, Any] = field(default_factory=dict)
     _dropped: int = 0
     _has_far_index: bool = False
+    _just_dropped: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=2))
 
     def run(self) -> Any:
         """Follow the pickle to its STOP, and give what is known of its value.
@@ -184,12 +187,15 @@ class Machine:
         return int(raw)
 
     def keep(self, index: int) -> None:
-        """Memoize the top of the stack under an index; of those from MEMO_MAX on, OTHER is all that is known."""
+        """Memoize the top of the stack under an index; from MEMO_MAX on only what names and arrays are made of."""
         value = self.top()
-        if index < MEMO_MAX:
+        if index < MEMO_MAX or (_is_always_kept(value) and len(self.memo) < 2 * MEMO_MAX):
             self.memo[index] = value
         else:
+            self.memo.pop(index, None)
+        if index >= MEMO_MAX:
             self._has_far_index = True
+            self._just_dropped.clear()
 
     def keep_next(self) -> None:
         """Memoize the top of the stack under the next index: the number of entries there are. Raises Unfollowed."""
@@ -198,9 +204,22 @@ class Machine:
         index = len(self.memo) + self._dropped
         if index < MEMO_MAX:
             self.keep(index)
-        else:
-            self.top()
-            self._dropped += 1
+            return
+        value = self.top()
+        if _is_always_kept(value) and len(self.memo) < 2 * MEMO_MAX:
+            self.memo[index] = value
+            return
+        self._dropped += 1
+        if isinstance(value, str):
+            self._just_dropped.append((index, value))
+
+    def _recall(self, *names: str) -> None:
+        """Memoize after all what has turned out to be a name; a vocabulary of a million words is not kept for it."""
+        for index, value in self._just_dropped:
+            if value in names and len(self.memo) < 2 * MEMO_MAX:
+                self.memo[index] = value
+                self._dropped -= 1
+        self._just_dropped.clear()
 
     def import_global(self, module: Any, name: Any) -> None:
         """Push a global. Raises Unfollowed when its name is not known here."""
@@ -208,6 +227,7 @@ class Machine:
             raise Unfollowed("it imports a name that it makes up as it runs")
         reference = Global(module, name)
         self.found.add(reference)
+        self._recall(module, name)
         if len(self.found) > GLOBALS_MAX:
             raise Unfollowed(f"it imports more than {GLOBALS_MAX:,} names")
         self.push(reference)
@@ -239,15 +259,25 @@ class Machine:
         self.tape.skip(math.prod(shape) * _item_bytes(code))
 
     def reduce(self) -> None:
-        """REDUCE, with what is known of the two calls that matter."""
+        """REDUCE, with what is known of the two calls that matter. Raises Unfollowed."""
         arguments, function = self.pop(), self.pop()
+        self.check_callee(function)
         first = arguments[0] if isinstance(arguments, tuple) and arguments else None
         if function == _DTYPE and isinstance(first, str):
             self.push(_Dtype(first))
-        elif function == WRAPPER or (isinstance(function, Global) and function in _RECONSTRUCTORS and first == WRAPPER):
+        elif function == WRAPPER or (function in _RECONSTRUCTORS and first == WRAPPER):
             self.push(Wrapper())
         else:
             self.push(OTHER)
+
+    def check_callee(self, function: Any) -> None:
+        """See that what is called was imported: the list of names says nothing of objects that the pickle has made."""
+        if not isinstance(function, Global):
+            raise Unfollowed(f"it calls something at {self.tape.at:,} that it has not imported")
+
+
+def _is_always_kept(value: Any) -> bool:
+    return isinstance(value, Global | _Dtype) or (isinstance(value, str) and value in _WRAPPER_FIELDS)
 
 
 def _is_count(value: Any) -> bool:

@@ -38,7 +38,9 @@ def follow(tape: Tape, budget: Budget, found: set[Global]) -> Any:
 def _new_object(machine: Machine, arguments: int) -> None:
     for _ in range(arguments):
         machine.pop()
-    machine.push(Wrapper() if machine.pop() == WRAPPER else OTHER)
+    cls = machine.pop()
+    machine.check_callee(cls)
+    machine.push(Wrapper() if cls == WRAPPER else OTHER)
 
 
 def _ext(_: Machine) -> None:
@@ -141,6 +143,7 @@ def _instance(machine: Machine) -> None:
 def _object(machine: Machine, values: list[Any]) -> None:
     if not values:
         raise Unfollowed("OBJ without a class")
+    machine.check_callee(values[0])
     machine.push(Wrapper() if values[0] == WRAPPER else OTHER)
 
 

@@ -4,6 +4,7 @@ The shapes are those by which published attacks got past picklescan, fickling, m
 """
 
 import bz2
+import collections
 import io
 import lzma
 import pickle
@@ -57,6 +58,7 @@ def array_wrapper(dtype_state: bytes = b"", raw: bytes = bytes(16), dtype: str =
 SYSTEM = b"cos\nsystem\n(S'id'\ntR"
 SYSTEM_4 = text("os") + text("system") + b"\x93" + text("id") + b"\x85R"
 ORDERED = b"ccollections\nOrderedDict\n)R"
+NAMED = (collections.OrderedDict(a=1), collections.Counter("b"), collections.deque())
 TORCH_MAGIC = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
 DATA = b"\x80\x02" + ORDERED + STOP
 FLAGS_OF_OBJECTS = b"(K\x03" + text("<") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb"
@@ -129,6 +131,11 @@ NOT_FOLLOWED: dict[str, bytes] = {
     "extension code of four bytes": framed(b"\x84\x01\x00\x00\x00"),
     "two ways to number the memo": framed(text("os") + b"r\x00\x00\x01\x000" + text("x") + b"\x94"),
     "no mark": framed(b"Nt"),
+    "a dict that is called": framed(b"})R"),
+    "an object that is called": framed(ORDERED + b")R"),
+    "an object that is called from the memo": framed(ORDERED + b"r\xff\xff\xff\x000j\xff\xff\xff\x00)R"),
+    "an object as a class": framed(ORDERED + b")\x81"),
+    "an object as a class, by obj": framed(b"(" + ORDERED + b"o"),
     "a memo index with a separator": b"Np\x1c0\n.",
     "a length past the end": framed(b"X\xff\xff\xff\x7fabc"),
     "a length of exabytes": framed(b"\x8d" + b"\xff" * 8),
@@ -173,6 +180,6 @@ HONEST: dict[str, bytes] = {
     "an array of objects": array_wrapper(FLAGS_OF_OBJECTS, framed(b"N"), "O8") + STOP,
     "an estimator": framed(text("sklearn.linear_model._logistic") + text("LogisticRegression") + b"\x93)\x81}b"),
     "torch's zip, deflated far": zipped({"a/data.pkl": DATA, "a/data/0": bytes(5 << 20)}, zipfile.ZIP_DEFLATED),
-    "a dict that is called": framed(b"})R"),
+    "names after a long memo": pickle.dumps([{f"w{i}": i for i in range(70_000)}, *NAMED, *NAMED], 4),
     "a long memo": framed(b"".join(b"N\x940" for _ in range(70_000)) + b"N"),
 }  # fmt: skip

@@ -198,7 +198,8 @@ def read_handler() -> Mapping[str, bytes]:
     Raises:
         ConfigurationError: The bundle was made without it.
     """
-    files = [HANDLER_FOLDER / "inference.py", *sorted((HANDLER_FOLDER / "tarmac_inference").glob("**/*.py"))]
+    parts = sorted((HANDLER_FOLDER / "tarmac_inference").glob("**/*.py"))
+    files = [HANDLER_FOLDER / "inference.py", HANDLER_FOLDER / "pyproject.toml", *parts]
     try:
         return {f"code/{file.relative_to(HANDLER_FOLDER).as_posix()}": file.read_bytes() for file in files}
     except FileNotFoundError as exc:

@@ -9,6 +9,7 @@ import shlex
 from enum import StrEnum
 
 from chalicelib.door.contents import Contents
+from chalicelib.door.estimators import PICKLE_FILE, handler_problem
 from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.reports import Severity
 
@@ -34,8 +35,8 @@ ADAPTER_ONLY = _declare(
 CODE_MISSING = _declare(
     "code-missing",
     Severity.WARNING,
-    "This framework's container on AWS cannot load a model without `code/inference.py`.",
-    "Add `code/inference.py` with `model_fn(model_dir)` that loads and returns the model.",
+    "The container on AWS cannot load such a model without `code/inference.py`.",
+    "Add `code/inference.py` with `model_fn(model_dir)`; or save a scikit-learn model alone as `model.joblib`.",
 )
 
 NOT_NUMBERED = _declare(
@@ -60,7 +61,6 @@ XGBOOST_WRAPPER = _declare(
 MACHINERY = frozenset({"code", "inference.py", "requirements.txt"})
 _CODE_ENTRY = "code/inference.py"
 _TORCH_FILE = re.compile(r"[^/]+\.(pt|pth)")
-_PICKLE_FILE = re.compile(r"[^/]+\.(joblib|pkl|pickle)")
 _XGBOOST_FILE = re.compile(r"xgboost-model|[^/]+\.(xgb|ubj)")
 _SAVED_MODEL = re.compile(r"(.*/)?\d+/saved_model\.pb")
 _NESTED = re.compile(r"\.(tar|tgz|tar\.(gz|bz2|xz|zst)|zip|7z)$", re.IGNORECASE)
@@ -98,7 +98,7 @@ def recognise(contents: Contents) -> Framework | None:
     for framework, is_there in (
         (Framework.XGBOOST, any(_is_xgboost(name, contents) for name in root)),
         (Framework.TENSORFLOW, any(posixpath.basename(path) == "saved_model.pb" for path in contents.files)),
-        (Framework.SKLEARN, any(_PICKLE_FILE.fullmatch(name) for name in root)),
+        (Framework.SKLEARN, any(PICKLE_FILE.fullmatch(name) for name in root)),
         (Framework.PYTORCH, any(_TORCH_FILE.fullmatch(name) for name in root)),
         (Framework.ONNX, any(name.endswith(".onnx") for name in root)),
         (Framework.GGUF, any(name.endswith(".gguf") for name in root)),
@@ -121,8 +121,14 @@ def check_layout(contents: Contents, findings: Findings) -> Framework | None:
         _check_saved_model(contents, findings)
     elif framework is Framework.XGBOOST and not has_code:
         _check_boosters(contents, findings)
-    elif framework in (Framework.SKLEARN, Framework.PYTORCH) and not has_code and not _is_torchscript(contents):
-        findings.add(CODE_MISSING, f"the {framework} container on AWS needs code/inference.py to load the model")
+    elif framework is Framework.SKLEARN and not has_code and (problem := handler_problem(contents)) is not None:
+        findings.add(CODE_MISSING, f"the {framework} container on AWS needs code/inference.py, for {problem}")
+    elif framework is Framework.PYTORCH and not has_code and not _is_torchscript(contents):
+        findings.add(
+            CODE_MISSING,
+            f"the {framework} container on AWS needs code/inference.py to load the model",
+            fix="Add `code/inference.py` with `model_fn(model_dir)` that loads and returns the model.",
+        )
     return framework
 
 

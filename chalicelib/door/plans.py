@@ -2,8 +2,10 @@
 
 from chalicelib.door.chooser import choose_container
 from chalicelib.door.containers import Container
+from chalicelib.door.estimators import handler_problem
 from chalicelib.door.grafts import HANDLED_TASKS
 from chalicelib.door.kinds import Findings, declarer, shown
+from chalicelib.door.layouts import Framework
 from chalicelib.door.models import Model, Stage, find_task
 from chalicelib.door.modes import check_effects, settle_mode
 from chalicelib.door.placements import Placement, place
@@ -111,8 +113,14 @@ def _why_hub(model: Model, stage: Stage) -> tuple[str, ...]:
 
 def _is_grafted(model: Model, container: Container, task: str | None) -> bool:
     """Whether Tarmac's own handler goes in front: it serves the task, and nothing stands where it would lie."""
+    if container.name == "sklearn":
+        return _is_handled_estimator(model)
     has_folder = any(path == "code" or path.startswith("code/") for path in model.contents.files)
     return model.repo is None and container.name == "huggingface" and task in HANDLED_TASKS and not has_folder
+
+
+def _is_handled_estimator(model: Model) -> bool:
+    return model.framework is Framework.SKLEARN and not model.has_code and handler_problem(model.contents) is None
 
 
 def _env(
@@ -125,8 +133,13 @@ def _env(
         env["HF_MODEL_ID"], env["HF_MODEL_REVISION"] = model.repo.id, model.repo.commit
         if wishes.trust == "trusted" and "auto_map" in model.config:
             env["HF_TRUST_REMOTE_CODE"] = "true"
-    if wishes.trust != "scan":
+    if wishes.trust != "scan" or _is_handled_estimator(model):
+        # The handler unpickles nothing of which it is not told that the door has followed it.
         env["TARMAC_TRUST"] = wishes.trust
+    if container.name == "sklearn" and brings_code:
+        # It installs code/ by `pip install .`, and pip would fetch setuptools, which the image has, from a network that
+        # is not there. To pip this variable says the contrary of its name: 0 turns the isolation off.
+        env["PIP_NO_BUILD_ISOLATION"] = "0"
     if brings_code:
         env["SAGEMAKER_PROGRAM"] = "inference.py"
         env["SAGEMAKER_SUBMIT_DIRECTORY"] = "/opt/ml/model/code"

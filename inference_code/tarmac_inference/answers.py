@@ -1,5 +1,7 @@
 """Answers, to the content type that the caller accepts. Called by the handler."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
@@ -55,7 +57,7 @@ def _to_csv(answer: Any) -> str:
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: to_json(cell) if isinstance(cell, list | dict) else cell for name, cell in row.items()})
+        writer.writerow({name: to_json(cell) if isinstance(cell, (list, dict)) else cell for name, cell in row.items()})
     return text.getvalue()
 
 

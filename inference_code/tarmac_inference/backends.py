@@ -103,7 +103,7 @@ class TaskBackend(AtOnce):
 
     def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
         """Parse one request. Raises CallerFault."""
-        job = self._task.parse(decode(body, content_type))
+        job = self._task.parse(decode(body, content_type, takes_sheets=self._task.takes_sheets))
         return Request(work=job, key=job.parameters, size=len(job.items), accept=accept)
 
     def warm_up(self) -> None:

@@ -14,6 +14,8 @@ LoadError                the model cannot be loaded: the process ends
 Stuck                    the model does not come back: the process ends, to be started again
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 

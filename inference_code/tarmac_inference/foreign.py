@@ -1,5 +1,7 @@
 """Models that only SageMaker's own containers load, and the words that say so. Called by `registry`."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Weights and tokenizers from a model directory, safely and with few imports. Called by every task's loader."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys

@@ -1,5 +1,7 @@
 """Content-Type and Accept headers: parsed and negotiated. Called by `payloads`, `answers` and `hooks`."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

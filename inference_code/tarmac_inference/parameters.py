@@ -1,9 +1,11 @@
 """The "parameters" of a payload, checked against a frozen dataclass of a task's own. Called by `tasks`."""
 
+from __future__ import annotations
+
 import types
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
-from functools import cache
+from functools import lru_cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .faults import CallerFault
@@ -51,14 +53,14 @@ def parse_parameters(raw: Any, kind: type[_T]) -> _T:
     return kind(**values)
 
 
-@cache
+@lru_cache(maxsize=None)  # Python 3.8, which some containers have, knows no `cache`
 def _fields(kind: type) -> dict[str, tuple[Any, Field[Any]]]:
     hints = get_type_hints(kind)
     return {one.name: (hints[one.name], one) for one in fields(kind) if one.init}
 
 
 def _checked(value: Any, hint: Any, declared: Field[Any], *, name: str) -> Any:
-    choices = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    choices = get_args(hint) if get_origin(hint) in (Union, getattr(types, "UnionType", Union)) else (hint,)
     for choice in choices:
         matched, converted = _match(value, choice)
         if matched:
@@ -71,10 +73,10 @@ def _match(value: Any, choice: Any) -> tuple[bool, Any]:
     if get_origin(choice) is Literal:
         return isinstance(value, str) and value in get_args(choice), value
     if get_origin(choice) is tuple:
-        is_texts = isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        is_texts = isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
         return is_texts, tuple(value) if is_texts else value
     if choice is float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return is_number, float(value) if is_number and abs(value) < 1e300 else value
     if choice is int:
         return isinstance(value, int) and not isinstance(value, bool), value

@@ -1,25 +1,37 @@
 """Request bodies, by content type, to the payload that tasks read: a dict with "inputs". Called by the handler."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Dict, NoReturn
 
 from .faults import CallerFault, UnsupportedMedia
 from .media import CSV, JSON, JSON_LINES_NAMES, NPY, OCTETS, TEXT, parse_media_type
 
-Payload = dict[str, Any]
+Payload = Dict[str, Any]
 
 BODY = "body"
 _CSV_HEADERS = ("inputs", "question", "context")
 
 
-def decode(body: bytes | bytearray | str, content_type: str | None) -> Payload:
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV whose first line names none of what tasks read: every line, for a model that knows its own columns."""
+
+    lines: list[list[str]]
+
+
+def decode(body: bytes | bytearray | str, content_type: str | None, *, takes_sheets: bool = False) -> Payload:
     """Turn a request body into a payload.
 
     Args:
         body: As it came; str where a server has decoded it already.
         content_type: The header's value; JSON when there is none.
+        takes_sheets: Give a Sheet for a CSV without a known header, instead of refusing it.
 
     Raises:
         CallerFault: The body is not what its content type says.
@@ -32,7 +44,7 @@ def decode(body: bytes | bytearray | str, content_type: str | None) -> Payload:
     if name in JSON_LINES_NAMES:
         return _from_json_lines(_text(body, media.charset))
     if name == CSV:
-        return _from_csv(_text(body, media.charset))
+        return _from_csv(_text(body, media.charset), takes_sheets=takes_sheets)
     if name == NPY:
         return {"inputs": _array(_bytes(body))}
     if name == TEXT:
@@ -94,19 +106,28 @@ def _lines(text: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
-def _from_csv(text: str) -> Payload:
-    """Rows under a header that names "inputs", or the fields of a question-answering input."""
+def _from_csv(text: str, *, takes_sheets: bool) -> Payload:
+    """Rows under a header that names "inputs", or the fields of a question-answering input; or a sheet."""
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
     except csv.Error as error:
         raise CallerFault(f"it is not CSV ({error})", field=BODY) from None
-    if not rows:
+    if takes_sheets and lines and not set(_CSV_HEADERS) & set(lines[0]):
+        return {"inputs": Sheet(lines)}
+    if len(lines) < 2:
         return {"inputs": []}
-    if not set(_CSV_HEADERS) & rows[0].keys():
-        raise CallerFault(f"the first line of the CSV must name a column: one of {', '.join(_CSV_HEADERS)}", field=BODY)
-    if "inputs" in rows[0]:
-        return {"inputs": [row["inputs"] for row in rows]}
-    return {"inputs": [{name: value for name, value in row.items() if name is not None} for row in rows]}
+    header, rows = lines[0], lines[1:]
+    if not set(_CSV_HEADERS) & set(header):
+        raise unnamed_columns()
+    records = [dict(zip_longest(header, row[: len(header)])) for row in rows]
+    if "inputs" in header:
+        return {"inputs": [record["inputs"] for record in records]}
+    return {"inputs": records}
+
+
+def unnamed_columns() -> CallerFault:
+    """What is wrong with a sheet for a task that reads none."""
+    return CallerFault(f"the first line of the CSV must name a column: one of {', '.join(_CSV_HEADERS)}", field=BODY)
 
 
 def _array(body: bytes) -> Any:

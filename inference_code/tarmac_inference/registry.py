@@ -1,5 +1,7 @@
 """Which task a model directory is for, and its loader. Called by `inference.py` and by `serving`."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from pathlib import Path
 from .faults import LoadError
 from .foreign import foreign_model
 from .loading import read_config
+from .pickles import FILE_NAMES, find_pickle
 from .tasks import Task
 
 LOADERS: dict[str, str] = {
@@ -112,10 +115,13 @@ def find_task(model_dir: Path) -> str:
             )
         return task
     has_config = (model_dir / "config.json").is_file()
-    if not has_config and any((model_dir / name).is_file() for name in ("model.joblib", "model.pkl")):
+    pickled = None if has_config else find_pickle(model_dir)
+    if pickled is not None and pickled.name in FILE_NAMES:
         return "sklearn"
     if not has_config and (words := foreign_model(model_dir)) is not None:
         raise LoadError(words)
+    if pickled is not None:
+        return "sklearn"
     return _task_of_config(model_dir)
 
 

@@ -1,5 +1,7 @@
 """What it looks like when memory ends, and what gives some back. Called by `backends`, `continuous`, `serving`."""
 
+from __future__ import annotations
+
 import errno
 import re
 import sys

@@ -1,5 +1,7 @@
 """What a task is: it parses payloads into items, answers items in batches, and renders answers."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +9,7 @@ from typing import Any, ClassVar
 
 from .faults import CallerFault
 from .parameters import NoParameters, parse_parameters
-from .payloads import Payload
+from .payloads import Payload, Sheet, unnamed_columns
 
 MAX_ITEMS = 4096
 """Inputs that one request may hold: more would keep every other caller waiting for seconds."""
@@ -35,6 +37,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     parameters_type: ClassVar[type] = NoParameters
+    takes_sheets: ClassVar[bool] = False
+    """Whether it reads a CSV that names no "inputs"."""
     batch_items: int = 64
     """How many items one call of `answer` takes at most."""
 
@@ -76,6 +80,8 @@ class Task(ABC):
 
     def run(self, payload: Payload) -> Any:
         """Answer one payload from beginning to end, on this thread."""
+        if isinstance(payload.get("inputs"), Sheet) and not self.takes_sheets:
+            raise unnamed_columns()
         job = self.parse(payload)
         answers: list[Any] = []
         for start in range(0, len(job.items), self.batch_items):
@@ -89,7 +95,7 @@ class Task(ABC):
 
 def listed(inputs: Any) -> tuple[list[Any], bool]:
     """Give the inputs as a list, and whether they came as one. Raises CallerFault when they are too many."""
-    if not isinstance(inputs, list | tuple):
+    if not isinstance(inputs, (list, tuple)):
         return [inputs], False
     if len(inputs) > MAX_ITEMS:
         raise CallerFault(f"{len(inputs)} items are too many for one request; {MAX_ITEMS} is the most", field="inputs")

@@ -72,8 +72,8 @@ def _piped(*steps: Any) -> Callable[[], Pipeline]:
     return lambda: make_pipeline(*steps)
 
 
-def _searched(estimator: Any, **options: Any) -> Callable[[], Any]:
-    return lambda: model_selection.GridSearchCV(estimator, options.pop("grid", {"C": [1, 2]}), cv=2, **options)
+def _searched(estimator: Any, grid: Any = None, **options: Any) -> Callable[[], Any]:
+    return lambda: model_selection.GridSearchCV(estimator, grid or {"C": [1, 2]}, cv=2, **options)
 
 
 _REGRESSION = (ROWS, NUMBERS)
@@ -167,7 +167,7 @@ HONEST: dict[str, Known] = {
     ),
     "perceptrons, plain descent": Known(lambda: neural_network.MLPClassifier((4,), max_iter=3, solver="sgd")),
     "search": Known(_searched(_logistic())),
-    "search, a pipeline": Known(_searched(make_pipeline(_scaler(), svm.SVC()), grid={"svc__C": [1, 2]})),
+    "search, a pipeline": Known(_searched(make_pipeline(_scaler(), svm.SVC()), {"svc__C": [1, 2]})),
     "search, scored by name": Known(_searched(_logistic(), scoring="f1")),
     "search, scored by several": Known(_searched(_logistic(), scoring=["accuracy", "roc_auc"], refit="roc_auc")),
     "search, a scorer": Known(_searched(_logistic(), scoring=make_scorer(f1_score))),

@@ -13,6 +13,7 @@ from functools import partial
 from tests.unit import hostile_pickles
 
 PICKLE = b"\x80\x04N."
+ESTIMATOR = hostile_pickles.HONEST["an estimator"]
 INFERENCE = b"def model_fn(model_dir):\n    return 1\n\ndef predict_fn(data, model):\n    return data\n"
 
 
@@ -401,7 +402,19 @@ CASES: dict[str, Case] = {
     "adapter alone": case(
         lambda: archive({"adapter_config.json": b"{}", "adapter_model.safetensors": safetensors()}), "adapter-only"
     ),
-    "sklearn without code": case(lambda: archive({"model.joblib": PICKLE}), "code-missing", "weights-pickled"),
+    "sklearn without code": case(lambda: archive({"model.joblib": ESTIMATOR}), "weights-pickled"),
+    "sklearn by a name of its own": case(lambda: archive({"churn.pkl": ESTIMATOR}), "weights-pickled"),
+    "sklearn twice": case(
+        lambda: archive({"a.joblib": ESTIMATOR, "b.joblib": ESTIMATOR}), "code-missing", "weights-pickled"
+    ),
+    "sklearn with a folder code and no handler": case(
+        lambda: archive({"model.joblib": ESTIMATOR, "code/notes.txt": b""}), "code-missing", "weights-pickled"
+    ),
+    "sklearn that is strict": case(
+        lambda: archive({"model.joblib": ESTIMATOR}), "trust-strict", toml='trust = "strict"'
+    ),
+    "sklearn that is trusted": case(lambda: archive({"model.joblib": ESTIMATOR}), toml='trust = "trusted"'),
+    "a pickle of no estimator": case(lambda: archive({"model.joblib": PICKLE}), "code-missing", "weights-pickled"),
     "sklearn": case(lambda: archive({"model.joblib": PICKLE, "code/inference.py": INFERENCE}), "weights-pickled"),
     "torchscript": case(lambda: archive({"model.pth": PICKLE, "code/inference.py": INFERENCE}), "weights-pickled"),
     "tensorflow": case(lambda: archive({"1/saved_model.pb": b"x"})),

@@ -204,6 +204,16 @@ def test_a_release_without_code_is_pinned_with_tarmac_s_own() -> None:
     assert dict(desired.target.plan.env)["SAGEMAKER_PROGRAM"] == "inference.py"
 
 
+def test_a_release_of_an_estimator_gets_it_too() -> None:
+    world, app = dropped()
+    redrop(world, app, corpus.archive({"model.joblib": corpus.ESTIMATOR}))
+
+    pinned = [key for key in world.bucket.keys("releases/") if key.endswith("model.tar.gz")]
+    expected = {**read_handler(), "model.joblib": corpus.ESTIMATOR}
+    assert expected in [members(world.bucket.objects[key][0], "r|gz") for key in pinned]
+    assert {"code/pyproject.toml", "code/tarmac_inference/wheels.py"} <= set(expected)
+
+
 def test_a_release_of_several_gzip_members_gets_it_too() -> None:
     world, app = dropped()
     redrop(world, app, corpus.members_of_gzip(4))

@@ -72,6 +72,28 @@ def test_code_of_one_s_own_is_pointed_at() -> None:
     assert env["SAGEMAKER_SUBMIT_DIRECTORY"] == "/opt/ml/model/code"
 
 
+def test_an_estimator_without_code_gets_tarmac_s_handler_which_is_told_that_the_pickle_was_judged() -> None:
+    plan = plan_of(BUILT["sklearn without code"])
+
+    assert (plan.container, plan.is_grafted, plan.is_isolated, plan.task) == ("sklearn", True, True, None)
+    assert plan.env == (
+        ("PIP_NO_BUILD_ISOLATION", "0"),
+        ("SAGEMAKER_PROGRAM", "inference.py"),
+        ("SAGEMAKER_SUBMIT_DIRECTORY", "/opt/ml/model/code"),
+        ("TARMAC_TRUST", "scan"),
+    )
+    assert any("Tarmac's own" in reason for reason in plan.why)
+    assert dict(plan_of(BUILT["sklearn that is trusted"], 'trust = "trusted"').env)["TARMAC_TRUST"] == "trusted"
+
+
+@pytest.mark.parametrize("case", ["sklearn twice", "sklearn with a folder code and no handler", "sklearn"])
+def test_an_estimator_that_the_handler_cannot_load_is_left_alone(case: str) -> None:
+    plan = plan_of(BUILT[case])
+
+    assert (plan.container, plan.is_grafted) == ("sklearn", False)
+    assert "TARMAC_TRUST" not in dict(plan.env)
+
+
 def test_what_cannot_be_sized_runs_on_the_stage_s_default() -> None:
     assert plan_of(BUILT["code only"]).instance_type == "ml.m5.large"
 

@@ -87,6 +87,15 @@ def test_a_joblib_file_is_scikit_learn(tmp_path: Path) -> None:
     assert find_task(tmp_path) == "sklearn"
 
 
+def test_a_single_pickle_is_scikit_learn_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "churn.pkl").write_bytes(b"")
+    assert find_task(tmp_path) == "sklearn"
+
+    (tmp_path / "second.pkl").write_bytes(b"")
+    with pytest.raises(LoadError):
+        find_task(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["[]", "{", "\x00"])
 def test_a_config_that_makes_no_sense_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text(text)

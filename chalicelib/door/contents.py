@@ -13,7 +13,7 @@ from chalicelib.door.kinds import Findings, Unreadable, declarer
 from chalicelib.door.machines import Budget
 from chalicelib.door.makers import HEAD_BYTES as MAKER_HEAD_BYTES
 from chalicelib.door.makers import Made, watch_for
-from chalicelib.door.pickles import HEAD_BYTES, PICKLE_NAMES, Scanned, begins_as_pickle, scan
+from chalicelib.door.pickles import HEAD_BYTES, PICKLE_NAMES, Scanned, begins_as_pickle, is_packed, scan
 from chalicelib.door.signatures import HEAD_BYTES as SIGNATURE_BYTES
 from chalicelib.door.signatures import UNTELLING, looks_like
 from chalicelib.door.streams import Inflater, Limits, Unpacked, fastest_inflater
@@ -189,9 +189,13 @@ def _read_member(reader: TarReader, member: Member, path: str, contents: Content
 
 def _read_pieces(reader: TarReader, member: Member, path: str, contents: Contents, budget: Budget | None) -> None:
     """Follow a pickle, and see what made a file, in one pass over its bytes."""
-    watch = watch_for(path, reader.read(MAKER_HEAD_BYTES)) if member.size_bytes and path not in contents.kept else None
+    head = reader.read(MAKER_HEAD_BYTES)
+    watch = watch_for(path, head) if member.size_bytes and path not in contents.kept else None
     if budget is not None and _may_be_pickle(reader, member, path):
-        contents.pickles[path] = scan(reader.pieces() if watch is None else watch.through(reader.pieces()), budget)
+        # Of a compressed file what it unpacks to tells who made it.
+        within = watch.through if watch is not None and is_packed(head) else None
+        pieces = reader.pieces() if watch is None or within is not None else watch.through(reader.pieces())
+        contents.pickles[path] = scan(pieces, budget, unpacked_through=within)
     elif watch is not None:
         watch.drain(reader.pieces())
     if watch is not None and watch.made is not None:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from chalicelib.door.pickles import is_packed
+
 HEAD_BYTES = 24
 _SEAM_BYTES = 128
 """Longer than any of the patterns: kept of one piece, for a match that begins in it and ends in the next."""
@@ -102,7 +104,8 @@ def watch_for(path: str, head: bytes) -> Watch | None:
         for pattern, form in _XGBOOST_HEADS:
             if pattern.match(head):
                 return Watch(Made("xgboost", form))
-    return Watch(None) if _ESTIMATOR_NAMES.fullmatch(name) and _PICKLE.match(head) else None
+    is_pickle = _PICKLE.match(head) is not None or is_packed(head)
+    return Watch(None) if _ESTIMATOR_NAMES.fullmatch(name) and is_pickle else None
 
 
 def _first(pattern: re.Pattern[bytes], part: bytes | memoryview) -> str | None:

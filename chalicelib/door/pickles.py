@@ -27,6 +27,8 @@ _TORCH_PICKLES = 5
 """In PyTorch's older format: magic number, version, system, the object, and the keys of the raw storages behind it."""
 _STORAGE = re.compile(r"(^|/)(data|constants|tensors)/[^/]*$")
 _LZMA_MEMORY_BYTES = 16 << 20
+_PACKED = re.compile(rb"\x1f\x8b|\x78[\x01\x5e\x9c\xda]|BZh|\xfd7zXZ\x00|\x5d\x00\x00")
+Through = Callable[[Iterator[bytes | memoryview]], Iterator[bytes | memoryview]]
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,23 @@ def begins_as_pickle(head: bytes) -> bool:
     return head.startswith((*_PROTOCOLS, _ZIP))
 
 
-def scan(pieces: Iterator[bytes | memoryview], budget: Budget) -> Scanned:
-    """Follow every pickle in a file. Raises only what *pieces* raises."""
+def is_packed(head: bytes) -> bool:
+    """Tell whether a file's first bytes are those of one that joblib has compressed."""
+    return _PACKED.match(head) is not None
+
+
+def scan(pieces: Iterator[bytes | memoryview], budget: Budget, *, unpacked_through: Through | None = None) -> Scanned:
+    """Follow every pickle in a file. Raises only what *pieces* raises.
+
+    Args:
+        pieces: The file's bytes.
+        budget: What may be spent on it.
+        unpacked_through: Shown what a compressed file unpacks to, as it is read.
+    """
     tape, found = Tape(pieces), set[Global]()
     is_marked, fault = begins_as_pickle(tape.peek(HEAD_BYTES)), None
     try:
-        _follow_file(tape, found, budget)
+        _follow_file(tape, found, budget, unpacked_through or iter)
     except Unfollowed as exc:
         fault = str(exc)
     except EndOfTape:
@@ -62,12 +75,12 @@ def scan(pieces: Iterator[bytes | memoryview], budget: Budget) -> Scanned:
     return Scanned(frozenset(found), fault, is_marked)
 
 
-def _follow_file(tape: Tape, found: set[Global], budget: Budget) -> None:
+def _follow_file(tape: Tape, found: set[Global], budget: Budget, through: Through) -> None:
     head = tape.peek(HEAD_BYTES)
     if head.startswith(_ZIP):
         _follow_zip(tape, found, budget)
     elif (unpack := _unpacker(head)) is not None:
-        unpacked = Tape(_unpacked(tape, unpack(), budget))
+        unpacked = Tape(through(_unpacked(tape, unpack(), budget)))
         _follow_stream(unpacked, found, budget)
         while unpacked.some(1 << 20):
             pass  # to its end, where it may yet turn out to be damaged
@@ -97,11 +110,11 @@ def _follow_stream(tape: Tape, found: set[Global], budget: Budget) -> None:
 
 def _unpacker(head: bytes) -> Callable[[], Any] | None:
     """Choose a decompressor by the first bytes, as joblib does."""
-    if head[:2] == b"\x1f\x8b" or (head[:1] == b"\x78" and head[1:2] in (b"\x01", b"\x5e", b"\x9c", b"\xda")):
-        return _Zlib
-    if head[:3] == b"BZh":
-        return bz2.BZ2Decompressor
-    if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"\x5d\x00\x00":
+    if is_packed(head):
+        if head[:1] in (b"\x1f", b"\x78"):
+            return _Zlib
+        if head[:3] == b"BZh":
+            return bz2.BZ2Decompressor
         return lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY_BYTES)
     if head[:4] == b"\x04\x22\x4d\x18":
         raise Unfollowed("it is packed with lz4, which is not read here")

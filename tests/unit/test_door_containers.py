@@ -1,8 +1,13 @@
 """The container, its version and its image: told from the archive, or refused with the fix."""
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import zipfile
+import zlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -298,6 +303,10 @@ class TestVersions:
 
     def test_an_estimator_that_does_not_say_gets_the_newest(self) -> None:
         assert ":1.9-0-" in plan_of({**SKLEARN, "model.joblib": corpus.PICKLE}).image_uri
+
+    @pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress])
+    def test_a_compressed_pickle_says_it_too(self, pack: Callable[[bytes], bytes]) -> None:
+        assert ":1.2-1-" in plan_of({"model.joblib": pack(estimator("1.2.1"))}).image_uri
 
     @pytest.mark.parametrize(
         ("body", "image"),

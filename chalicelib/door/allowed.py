@@ -10,7 +10,7 @@ and scikit-learn; for what to refuse, the published bypasses of picklescan, fick
 
 import re
 
-from chalicelib.door.machines import Global
+from chalicelib.door.values import Global
 
 _BUILTINS = (
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range", "set",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from chalicelib.door import members
 from chalicelib.door.archives import NO_END, Member, TarReader
 from chalicelib.door.grafts import Seam, find_seam
+from chalicelib.door.indexes import INDEX_MAX_BYTES, pack_index
 from chalicelib.door.intakes import Intake
 from chalicelib.door.kinds import Findings, Unreadable, declarer
 from chalicelib.door.machines import Budget
@@ -93,6 +94,7 @@ class Contents:
     Attributes:
         files: Size once extracted, in bytes, by path; macOS leavings excluded.
         kept: The whole bytes of the small files that later checks read.
+        indexes: Of sharded weights, packed.
         tensors: What each readable safetensors file holds.
         pickles: What each pickle would import; empty where the archive is trusted.
         makers: What made the files that scikit-learn, XGBoost and TensorFlow write, as far as their bytes tell.
@@ -103,6 +105,7 @@ class Contents:
 
     files: dict[str, int] = field(default_factory=dict)
     kept: dict[str, bytes] = field(default_factory=dict)
+    indexes: dict[str, bytes] = field(default_factory=dict)
     tensors: dict[str, TensorFacts] = field(default_factory=dict)
     pickles: dict[str, Scanned] = field(default_factory=dict)
     makers: dict[str, Made] = field(default_factory=dict)
@@ -177,14 +180,26 @@ def _read_member(reader: TarReader, member: Member, path: str, contents: Content
         findings.add(LFS_POINTER, f"{posixpath.basename(path)} is a Git LFS pointer, not the file itself", path=path)
     elif path.endswith(".safetensors"):
         _read_tensors(reader, member, path, contents, findings)
+    elif INDEX_NAME.fullmatch(path):
+        _read_index(reader, member, path, contents, findings)
     elif _is_kept(path):
-        kept_bytes = sum(map(len, contents.kept.values()))
         most_bytes = _SOURCE_MAX_BYTES if path.endswith(".py") else JSON_MAX_BYTES
-        if member.size_bytes > min(most_bytes, _KEPT_MAX_BYTES - kept_bytes):
-            kind = INDEX_UNREAD if INDEX_NAME.fullmatch(path) else NOT_KEPT
-            findings.add(kind, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
+        if member.size_bytes > min(most_bytes, _KEPT_MAX_BYTES - _kept_bytes(contents)):
+            findings.add(NOT_KEPT, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
         else:
             contents.kept[path] = reader.read(member.size_bytes)
+
+
+def _kept_bytes(contents: Contents) -> int:
+    return sum(map(len, (*contents.kept.values(), *contents.indexes.values())))
+
+
+def _read_index(reader: TarReader, member: Member, path: str, contents: Contents, findings: Findings) -> None:
+    packed = pack_index(reader.pieces()) if member.size_bytes <= INDEX_MAX_BYTES else None
+    if packed is None or len(packed) > _KEPT_MAX_BYTES - _kept_bytes(contents):
+        findings.add(INDEX_UNREAD, f"the file has {member.size_bytes:,} bytes; it was not read", path=path)
+    else:
+        contents.indexes[path] = packed
 
 
 def _read_pieces(reader: TarReader, member: Member, path: str, contents: Contents, budget: Budget | None) -> None:
@@ -210,8 +225,6 @@ def _may_be_pickle(reader: TarReader, member: Member, path: str) -> bool:
 
 def _is_kept(path: str) -> bool:
     folder, name = posixpath.split(path)
-    if INDEX_NAME.fullmatch(path):
-        return True
     return (folder in ("", "code") and name in KEPT_NAMES) or (path.startswith("code/") and name.endswith(".py"))
 
 

@@ -1,19 +1,32 @@
 """The stack machine that a pickle is a program for, following without obeying. Called by `opcodes`.
 
-Of every value it keeps only what decides the names of globals
-and how many raw bytes joblib put between the opcodes; all else is OTHER. Whatever cannot be followed exactly is
-Unfollowed, never guessed: what the door cannot follow it does not let in.
+Of every value it keeps only what decides the names of globals and how many raw bytes joblib put between the opcodes;
+all else is OTHER. Whatever cannot be followed exactly is Unfollowed, never guessed: what the door cannot follow it does
+not let in.
 
 Source: Python's pickletools (opcodes and their arguments), pickle.Unpickler; joblib.numpy_pickle.NumpyArrayWrapper.
 """
 
 import math
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from chalicelib.door.tapes import Tape
+from chalicelib.door.values import (
+    MARK,
+    OTHER,
+    WRAPPER,
+    WRAPPER_FIELDS,
+    Dtype,
+    Fields,
+    Global,
+    Unfollowed,
+    Wrapper,
+    item_bytes,
+)
 
 KEPT_TEXT_BYTES = 128
 """Longer strings are not kept: no module or class has such a name."""
@@ -22,75 +35,13 @@ MEMO_MAX = 1 << 16
 NESTED_MAX = 4
 OPCODES_MAX = 32_000_000
 GLOBALS_MAX = 1_000
+KEYS_MAX = 1 << 19
 UNPACKED_RATIO_MAX = 20
-
-
-class Unfollowed(Exception):
-    """The pickle is malformed, or uses what cannot be followed; the message says what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Global:
-    """A name that the pickle would import."""
-
-    module: str
-    name: str
-
-
-class _Other:
-    """A value of no further interest."""
-
-
-OTHER: Final = _Other()
-MARK: Final = _Other()
-
-
-@dataclass(slots=True)
-class Fields:
-    """A dict, or an object's state: only what joblib says of an array."""
-
-    known: dict[str, Any] | None = None
-    is_unclear: bool = False
-
-    def put(self, key: Any, value: Any) -> None:
-        """Note an item."""
-        if not isinstance(key, str):
-            # Perhaps a string that the memo had no room for.
-            self.is_unclear = True
-        elif key in _ARRAY_FIELDS:
-            self.known = {**(self.known or {}), key: value}
-
-
-@dataclass(slots=True)
-class _Dtype:
-    """A numpy.dtype made of *code* alone; None once its state says something else."""
-
-    code: str | None
-
-    def build(self, state: Any) -> None:
-        """Take the state that pickle adds, which may say another size of item than the code does."""
-        if self.code is None or not isinstance(state, tuple) or len(state) not in (8, 9):
-            self.code = None
-            return
-        size, flags = state[5], state[7]
-        has_objects = self.code.lstrip("|<>=")[:1] == "O"
-        # numpy believes the flags it is given: bit 0 says that items are Python objects.
-        is_plain = isinstance(flags, int) and bool(flags & 1) == has_objects
-        if not is_plain or size not in (-1, _item_bytes(self.code)):
-            self.code = None
-
-
-@dataclass(slots=True)
-class Wrapper(Fields):
-    """joblib's NumpyArrayWrapper: the array's raw bytes follow its BUILD."""
 
 
 STOP = ord(".")
 Table = Sequence["Callable[[Machine], object] | None"]
 """What each opcode does, by its byte; None for a byte that is no opcode."""
-_ARRAY_FIELDS = frozenset({"shape", "dtype", "numpy_array_alignment_bytes"})
-_WRAPPER_FIELDS = _ARRAY_FIELDS | {"subclass", "order", "allow_mmap"}
-WRAPPER = Global("joblib.numpy_pickle", "NumpyArrayWrapper")
 _RECONSTRUCTORS = frozenset({Global("copyreg", "_reconstructor"), Global("copy_reg", "_reconstructor")})
 _DTYPE = Global("numpy", "dtype")
 
@@ -101,10 +52,12 @@ class Budget:
 
     Attributes:
         opcodes_left: How many they may still have.
+        keys_left: How many keys of dicts may still be remembered.
         unpacked_left_bytes: What they may still unpack to beyond UNPACKED_RATIO_MAX times what they are packed in.
     """
 
     opcodes_left: int = OPCODES_MAX
+    keys_left: int = KEYS_MAX
     unpacked_left_bytes: int = 256 << 20
 
     def unpack(self, *, packed_bytes: int, unpacked_bytes: int) -> None:
@@ -115,13 +68,27 @@ class Budget:
 
 
 @dataclass
+class Found:
+    """What was met on the way, in all pickles of a file and in those nested in them.
+
+    Attributes:
+        imports: The globals that they name.
+        keys: Hashes of every dict's keys, as this process makes them: the names of tensors are among them. None when
+            there are too many, or one of them is not known.
+    """
+
+    imports: set[Global] = field(default_factory=set)
+    keys: "array[int] | None" = field(default_factory=lambda: array("q"))
+
+
+@dataclass
 class Machine:
-    """Follows one pickle on a tape. *found* gathers its globals, those of pickles nested in it included."""
+    """Follows one pickle on a tape. *found* gathers what is met, in pickles nested in it too."""
 
     tape: Tape
     budget: Budget
     table: Table
-    found: set[Global] = field(default_factory=set)
+    found: Found = field(default_factory=Found)
     depth: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
@@ -226,16 +193,27 @@ class Machine:
         if not isinstance(module, str) or not isinstance(name, str):
             raise Unfollowed("it imports a name that it makes up as it runs")
         reference = Global(module, name)
-        self.found.add(reference)
+        self.found.imports.add(reference)
         self._recall(module, name)
-        if len(self.found) > GLOBALS_MAX:
+        if len(self.found.imports) > GLOBALS_MAX:
             raise Unfollowed(f"it imports more than {GLOBALS_MAX:,} names")
         self.push(reference)
+
+    def note_key(self, key: Any) -> None:
+        """Remember a dict's key; numbers and the like name nothing."""
+        keys = self.found.keys
+        if keys is None:
+            return
+        self.budget.keys_left -= 1
+        if key is OTHER or self.budget.keys_left < 0:
+            self.found.keys = None
+        elif isinstance(key, str):
+            keys.append(hash(key))
 
     def build(self) -> None:
         """BUILD; after an array's wrapper, pass over the array that joblib wrote behind it."""
         state, target = self.pop(), self.top()
-        if isinstance(target, _Dtype):
+        if isinstance(target, Dtype):
             target.build(state)
         elif isinstance(target, Wrapper):
             if not isinstance(state, Fields) or state.is_unclear:
@@ -246,7 +224,7 @@ class Machine:
 
     def _pass_array(self, known: dict[str, Any]) -> None:
         dtype, shape = known.get("dtype"), known.get("shape")
-        code = dtype.code if isinstance(dtype, _Dtype) else None
+        code = dtype.code if isinstance(dtype, Dtype) else None
         if code is None or not isinstance(shape, tuple) or not all(_is_count(n) for n in shape):
             raise Unfollowed("an array's type or shape is not written plainly")
         if code.lstrip("|<>=") in ("O", "O8"):
@@ -256,7 +234,7 @@ class Machine:
             return
         if known.get("numpy_array_alignment_bytes") is not None:
             self.tape.skip(self.tape.byte())
-        self.tape.skip(math.prod(shape) * _item_bytes(code))
+        self.tape.skip(math.prod(shape) * item_bytes(code))
 
     def reduce(self) -> None:
         """REDUCE, with what is known of the two calls that matter. Raises Unfollowed."""
@@ -264,7 +242,7 @@ class Machine:
         self.check_callee(function)
         first = arguments[0] if isinstance(arguments, tuple) and arguments else None
         if function == _DTYPE and isinstance(first, str):
-            self.push(_Dtype(first))
+            self.push(Dtype(first))
         elif function == WRAPPER or (function in _RECONSTRUCTORS and first == WRAPPER):
             self.push(Wrapper())
         else:
@@ -277,17 +255,8 @@ class Machine:
 
 
 def _is_always_kept(value: Any) -> bool:
-    return isinstance(value, Global | _Dtype) or (isinstance(value, str) and value in _WRAPPER_FIELDS)
+    return isinstance(value, Global | Dtype) or (isinstance(value, str) and value in WRAPPER_FIELDS)
 
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 48
-
-
-def _item_bytes(code: str) -> int:
-    kind, digits = code.lstrip("|<>=")[:1], code.lstrip("|<>=")[1:]
-    if kind == "O":
-        return 8
-    if kind not in "biufcSUmMV" or not digits.isascii() or not digits.isdigit() or len(digits) > 9:
-        raise Unfollowed(f"an array's items are of a type ({code[:20]}) that is not known here")
-    return int(digits) * (4 if kind == "U" else 1)

@@ -7,26 +7,15 @@ import codecs
 from collections.abc import Callable
 from typing import Any
 
-from chalicelib.door.machines import (
-    KEPT_TEXT_BYTES,
-    MARK,
-    OTHER,
-    WRAPPER,
-    Budget,
-    Fields,
-    Global,
-    Machine,
-    Table,
-    Unfollowed,
-    Wrapper,
-)
+from chalicelib.door.machines import KEPT_TEXT_BYTES, Budget, Found, Machine, Table
 from chalicelib.door.tapes import Tape
+from chalicelib.door.values import MARK, OTHER, WRAPPER, Fields, Global, Unfollowed, Wrapper
 
 _INTEGER_MAX_BYTES = 16
 
 
-def follow(tape: Tape, budget: Budget, found: set[Global]) -> Any:
-    """Follow one pickle to its STOP, and give what is known of its value; *found* gathers what it would import.
+def follow(tape: Tape, budget: Budget, found: Found) -> Any:
+    """Follow one pickle to its STOP, and give what is known of its value; *found* gathers what is met.
 
     Raises:
         Unfollowed: It cannot be followed to its end; *found* holds what was met before.
@@ -114,6 +103,8 @@ def _tuple(machine: Machine, values: list[Any]) -> None:
 
 def _set_items(machine: Machine, pairs: list[Any]) -> None:
     target = machine.top()
+    for key in pairs[::2]:
+        machine.note_key(key)
     if isinstance(target, Fields):
         for key, value in zip(pairs[::2], pairs[1::2], strict=False):
             target.put(key, value)

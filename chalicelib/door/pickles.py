@@ -8,13 +8,15 @@ import bz2
 import lzma
 import re
 import zlib
+from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib.door.machines import Budget, Global, Unfollowed
+from chalicelib.door.machines import Budget, Found
 from chalicelib.door.opcodes import follow
 from chalicelib.door.tapes import EndOfTape, Tape
+from chalicelib.door.values import Global, Unfollowed
 from chalicelib.door.zips import zip_members
 
 PICKLE_NAMES = re.compile(r"\.(bin|ckpt|joblib|pickle|pkl|pt|pth)$", re.IGNORECASE)
@@ -39,11 +41,13 @@ class Scanned:
         imports: Every global it names.
         fault: Why it cannot be followed to its end; None when it can.
         is_marked: It begins as a pickle or a zip does, whatever its name.
+        keys: Hashes of its dicts' keys, the names of its tensors among them; None when not all of them are known.
     """
 
     imports: frozenset[Global]
     fault: str | None
     is_marked: bool
+    keys: "array[int] | None" = field(default=None, compare=False, repr=False)
 
 
 def begins_as_pickle(head: bytes) -> bool:
@@ -64,7 +68,7 @@ def scan(pieces: Iterator[bytes | memoryview], budget: Budget, *, unpacked_throu
         budget: What may be spent on it.
         unpacked_through: Shown what a compressed file unpacks to, as it is read.
     """
-    tape, found = Tape(pieces), set[Global]()
+    tape, found = Tape(pieces), Found()
     is_marked, fault = begins_as_pickle(tape.peek(HEAD_BYTES)), None
     try:
         _follow_file(tape, found, budget, unpacked_through or iter)
@@ -72,10 +76,10 @@ def scan(pieces: Iterator[bytes | memoryview], budget: Budget, *, unpacked_throu
         fault = str(exc)
     except EndOfTape:
         fault = "it breaks off"
-    return Scanned(frozenset(found), fault, is_marked)
+    return Scanned(frozenset(found.imports), fault, is_marked, found.keys if fault is None else None)
 
 
-def _follow_file(tape: Tape, found: set[Global], budget: Budget, through: Through) -> None:
+def _follow_file(tape: Tape, found: Found, budget: Budget, through: Through) -> None:
     head = tape.peek(HEAD_BYTES)
     if head.startswith(_ZIP):
         _follow_zip(tape, found, budget)
@@ -88,7 +92,7 @@ def _follow_file(tape: Tape, found: set[Global], budget: Budget, through: Throug
         _follow_stream(tape, found, budget)
 
 
-def _follow_zip(tape: Tape, found: set[Global], budget: Budget) -> None:
+def _follow_zip(tape: Tape, found: Found, budget: Budget) -> None:
     for name, member in zip_members(tape, budget):
         is_storage = _STORAGE.search(name) is not None and not name.endswith(".pkl")
         if name.endswith((".pkl", ".debug_pkl")):
@@ -97,7 +101,7 @@ def _follow_zip(tape: Tape, found: set[Global], budget: Budget) -> None:
             raise Unfollowed("the zip holds a pickle that is not called one")
 
 
-def _follow_stream(tape: Tape, found: set[Global], budget: Budget) -> None:
+def _follow_stream(tape: Tape, found: Found, budget: Budget) -> None:
     value: Any = follow(tape, budget, found)
     if value == _TORCH_MAGIC:
         for _ in range(_TORCH_PICKLES - 1):

@@ -1,17 +1,16 @@
 """Weights in several files: are all there, and does the index say truly what is in which. Called by `weights`.
 
-Source: transformers' modeling_utils: the index is JSON of `metadata` ({"total_size": bytes}) and `weight_map` (the name
-of each tensor to that of its file); it is read only where no file of the undivided weights' name is there.
+Source: transformers' modeling_utils: an index is read only where no file of the undivided weights' name is there.
 """
 
-import json
 import posixpath
 import re
+from array import array
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Set
 
 from chalicelib.door.contents import INDEX_NAME, Contents
+from chalicelib.door.indexes import Index, MalformedIndex, name_tensor, read_index
 from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.reports import Severity
 
@@ -80,34 +79,35 @@ def _check_numbers(contents: Contents, files: Mapping[str, int], findings: Findi
 
 
 def _check_index(path: str, contents: Contents, findings: Findings) -> None:
-    raw = contents.kept.get(path)
-    if raw is None:
+    packed = contents.indexes.get(path)
+    if packed is None:
         return
     try:
-        index = json.loads(raw.decode())
-    except (ValueError, RecursionError):
-        index = None
-    weight_map = index.get("weight_map") if isinstance(index, dict) else None
-    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        index = read_index(packed)
+    except MalformedIndex:
         findings.add(INDEX_WRONG, "the index is not JSON with a weight_map of tensors to files", path=path)
         return
-    named = frozenset(weight_map.values())
+    named = index.tensors.keys()
     missing = sorted(name for name in named if name not in contents.files)
     if missing and not findings.has(MISSING):
         message = f"the index names {len(missing):,} files of {len(named):,} that are not there"
         findings.add(MISSING, message, path=missing[0])
     _check_unlisted_files(path, named, contents, findings)
-    if missing or not all(_names_of(name, contents) is not None for name in named):
+    if missing or any(_names_of(name, contents) is None for name in named):
         return
-    _check_tensors(path, weight_map, contents, findings)
-    _check_total(path, index.get("metadata"), named, contents, findings)
+    _check_tensors(path, index, contents, findings)
+    if all(name in contents.tensors for name in named):
+        _check_total(path, index, contents, findings)
 
 
-def _names_of(name: str, contents: Contents) -> Any:
-    return None if name not in contents.tensors else contents.tensors[name].names
+def _names_of(name: str, contents: Contents) -> "array[int] | None":
+    """Give the hashes of a file's tensors' names; of a pickle, of which they are keys, those of all its keys."""
+    if name in contents.tensors:
+        return contents.tensors[name].names
+    return contents.pickles[name].keys if name in contents.pickles else None
 
 
-def _check_unlisted_files(path: str, named: frozenset[str], contents: Contents, findings: Findings) -> None:
+def _check_unlisted_files(path: str, named: Set[str], contents: Contents, findings: Findings) -> None:
     stem, ending = path.removesuffix(".index.json").rsplit(".", 1)
     for name in sorted(contents.root_files - named):
         match = _SHARD.fullmatch(name)
@@ -115,25 +115,21 @@ def _check_unlisted_files(path: str, named: frozenset[str], contents: Contents, 
             findings.add(UNLISTED, "the index does not name this file, so nothing will load it", path=name)
 
 
-def _check_tensors(path: str, weight_map: Mapping[str, str], contents: Contents, findings: Findings) -> None:
-    listed: dict[str, set[int]] = defaultdict(set)
-    for tensor, name in weight_map.items():
-        listed[name].add(hash(tensor))
-    for name, hashes in listed.items():
-        held = frozenset(_names_of(name, contents))
+def _check_tensors(path: str, index: Index, contents: Contents, findings: Findings) -> None:
+    for name, listed in index.tensors.items():
+        hashes, held = frozenset(listed), frozenset(_names_of(name, contents) or ())
         if absent := hashes - held:
-            tensor = next(tensor for tensor, file in weight_map.items() if file == name and hash(tensor) in absent)
+            tensor = name_tensor(contents.indexes[path], name, absent)
             more = f" and {len(absent) - 1:,} more" if len(absent) > 1 else ""
             message = f"the index says that {shown(tensor)}{more} is in {shown(name)}, and it is not"
             findings.add(INDEX_WRONG, message, path=path)
-        if more_there := len(held - hashes):
+        if name in contents.tensors and (more_there := len(held - hashes)):
             message = f"{more_there:,} tensors of this file are not in the index, so nothing will load them"
             findings.add(UNLISTED, message, path=name)
 
 
-def _check_total(path: str, metadata: Any, named: frozenset[str], contents: Contents, findings: Findings) -> None:
-    total = metadata.get("total_size") if isinstance(metadata, dict) else None
-    held = sum(contents.tensors[name].data_bytes for name in named)
+def _check_total(path: str, index: Index, contents: Contents, findings: Findings) -> None:
+    total, held = index.total_size, sum(contents.tensors[name].data_bytes for name in index.tensors)
     if total is None or not held:
         return
     is_number = isinstance(total, int | float) and not isinstance(total, bool)

@@ -12,8 +12,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chalicelib.door.machines import Budget, Unfollowed
+from chalicelib.door.machines import Budget
 from chalicelib.door.tapes import Tape
+from chalicelib.door.values import Unfollowed
 
 _LOCAL, _CENTRAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x01\x02", b"PK\x07\x08"
 _END, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"

@@ -15,9 +15,10 @@ from tests.fuzz.running import instrumented, main
 
 with instrumented(__name__):
     from chalicelib.door.allowed import is_allowed, is_dangerous
-    from chalicelib.door.machines import WRAPPER, Budget, Global
+    from chalicelib.door.machines import Budget
     from chalicelib.door.opcodes import _ACTS
     from chalicelib.door.pickles import Scanned, scan
+    from chalicelib.door.values import WRAPPER, Global
 
 from tests.unit import hostile_pickles
 

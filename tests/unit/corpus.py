@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import pickle
+import random
 import tarfile
 import zipfile
 import zlib
@@ -217,6 +219,33 @@ def shards(*numbers: int, total: int = 3, index: bool = True, **changes: object)
     more = {"model.safetensors.index.json": raw} if index else {}
     files = shard_files(*numbers, total=total)
     return archive({"config.json": config(), "tokenizer.json": b"{}", **files, **more})
+
+
+def mixture_of_experts(files: int, tensors: int, **changes: str) -> bytes:
+    """Empty tensors in many files with their index, in which *changes* put tensors elsewhere."""
+    made: dict[str, bytes] = {}
+    listed: dict[str, str] = {}
+    for number in range(files):
+        name = f"model-{number + 1:05d}-of-{files:05d}.safetensors"
+        names = [f"model.layers.{number}.mlp.experts.{expert}.down_proj.weight_scale_inv" for expert in range(tensors)]
+        made[name] = safetensors_of({tensor: ("F32", [0], 0, 0) for tensor in names})
+        listed |= dict.fromkeys(names, name)
+    raw = json.dumps({"metadata": {"total_size": 0}, "weight_map": {**listed, **changes}}, indent=2).encode()
+    return archive({"config.json": config(), "tokenizer.json": b"{}", "model.safetensors.index.json": raw, **made})
+
+
+def pickled_shards(**places: int) -> bytes:
+    """Two of PyTorch's files, of w1 and w2, and of w3 and names too long to keep; and an index of which is in which."""
+    names = {tensor: f"pytorch_model-{number:05d}-of-00002.bin" for tensor, number in places.items()}
+    held = ({"w1": None, "w2": None}, {"w3": None, **{tensor: None for tensor in places if len(tensor) > 128}})
+    made = {
+        f"pytorch_model-{number:05d}-of-00002.bin": hostile_pickles.zipped(
+            {"archive/data.pkl": pickle.dumps(tensors, 2)}
+        )
+        for number, tensors in enumerate(held, start=1)
+    }
+    index = {"pytorch_model.bin.index.json": json.dumps({"weight_map": names}).encode()}
+    return archive({"config.json": config(), "tokenizer.json": b"{}", **index, **made})
 
 
 def safetensors_of(tensors: Mapping[str, tuple[str, list[int], int, int]], more: bytes = b"") -> bytes:
@@ -496,7 +525,25 @@ CASES: dict[str, Case] = {
     "index of another size": case(lambda: shards(1, 2, 3, metadata={"total_size": 100}), "weights-total-size"),
     "index of an odd size": case(lambda: shards(1, 2, 3, metadata={"total_size": "1"}), "weights-total-size"),
     "index without a size": case(lambda: shards(1, 2, 3, metadata={})),
-    "index too large to read": case(lambda: bert_shards(b" " * (1 << 21))),
+    "index of 32,000 tensors": case(lambda: mixture_of_experts(4, 8_000)),
+    "index of 32,000 tensors, one of them elsewhere": case(
+        lambda: mixture_of_experts(
+            4, 8_000,
+            **{"model.layers.1.mlp.experts.7.down_proj.weight_scale_inv": "model-00001-of-00004.safetensors"},
+        ),
+        "weights-index-wrong", "weights-not-in-index",
+    ),
+    "index too large to read": case(lambda: bert_shards(random.Random(5).randbytes(5 << 19))),
+    "pickled shards": case(lambda: pickled_shards(w1=1, w2=1, w3=2), "weights-pickled"),
+    "pickled shards, a tensor elsewhere": case(
+        lambda: pickled_shards(w1=1, w2=2, w3=2), "weights-index-wrong", "weights-pickled"
+    ),
+    "pickled shards, a tensor that none has": case(
+        lambda: pickled_shards(w1=1, w4=2), "weights-index-wrong", "weights-pickled"
+    ),
+    "pickled shards with names that are not known": case(
+        lambda: pickled_shards(w1=1, w4=2, **{"w" * 200: 2}), "weights-pickled"
+    ),
     "index of pickles": case(
         lambda: archive({"config.json": config(), "tokenizer.json": b"{}", "pytorch_model-00001-of-00001.bin": PICKLE,
                          "pytorch_model.bin.index.json": b'{"weight_map": {"a": "x.bin"}}'}),

@@ -148,6 +148,7 @@ def heavy_archives() -> dict[str, bytes]:
             hostile_pickles.with_descriptors({"a/data.pkl": hostile_pickles.DATA, "a/data/0": bytes(90 << 20)})
         ),
         "bomb": corpus.bomb(300),
+        "index": corpus.mixture_of_experts(150, 800),
         "config": corpus.bert_and(**{"config.json": b'{"a":[' + b"[]," * 340_000 + b"[]]}"}),
     }
 

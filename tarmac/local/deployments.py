@@ -19,6 +19,7 @@ from tarmac.local.workloads import Checkups, Workload
 
 PathOf = Callable[[str, str], Path]
 LogSink = Callable[[str, str, list[str]], None]
+ObjectSink = Callable[[str, str, bytes, str], None]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Outlets:
     append: LogSink
     """(group, stream, lines)."""
     put_event: EventSink
+    store: ObjectSink
+    """(bucket, key, content, content type): makes an object."""
 
 
 def log_group(endpoint_name: str) -> str:

@@ -87,11 +87,12 @@ class EmbeddedAws:
     def _start(self) -> None:
         # Here and not above: moto takes a third of a second, which `tarmac --help` need not wait for.
         from tarmac.local import logs, metrics, quotas, s3_backend, s3_events, sagemaker_responses
+        from tarmac.local.async_requests import AsyncRequests
         from tarmac.local.deployments import Outlets
         from tarmac.local.objects import ObjectStore
         from tarmac.local.runtime import RuntimeRoute
         from tarmac.local.s3_door import S3Door
-        from tarmac.local.sagemaker import SageMakerEngine
+        from tarmac.local.sagemaker import METRIC_INTERVAL_S, SageMakerEngine
         from tarmac.local.swaps import forget_everything
 
         forget_everything(self._stack, account=self._account)
@@ -112,19 +113,26 @@ class EmbeddedAws:
                 record=recorder.record,
                 append=writer.append,
                 put_event=partial(s3_events.put_event, account=self._account, region=self._region),
+                store=s3.put_bytes,
             ),
             region=self._region,
             **self._engine_options,
         )
         sagemaker_responses.install(self._stack, engine)
         quotas.install(self._stack, self._quotas)
+        requests = AsyncRequests(
+            engine, journal, interval_s=float(self._engine_options.get("metric_interval_s", METRIC_INTERVAL_S))
+        )
         # S3 first: a bucket may be called `endpoints`.
-        routes: list[Route] = [S3Door(s3), RuntimeRoute(engine)]
+        routes: list[Route] = [S3Door(s3), RuntimeRoute(engine, requests)]
         if self._functions is not None:
             routes.append(self._functions)
         server = Server(routes, port=self._port)
         self._stack.callback(server.stop)
+        self._stack.callback(requests.join)
         engine.start()
         self._stack.callback(engine.stop)
+        requests.start()
+        self._stack.callback(requests.stop)
         server.start()
         self._server = server

@@ -1,19 +1,20 @@
-"""sagemaker-runtime on a laptop: InvokeEndpoint, whole or as a stream. A route of the AWS port's server."""
+"""sagemaker-runtime on a laptop: InvokeEndpoint, whole, as a stream or later. A route of the AWS port's server."""
 
-import json
 import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
 from typing import Any
 
-from tarmac.local.connections import AnswerLost, Reply, ReplyTooLarge, ReplyTooSlow, ServerGone
+from tarmac.local.async_door import accept
+from tarmac.local.async_requests import AsyncRequests
+from tarmac.local.connections import AnswerLost, Reply, ReplyTooLarge, ReplyTooSlow
 from tarmac.local.event_frames import CONTENT_TYPE
 from tarmac.local.response_streams import ResponseStream
-from tarmac.local.sagemaker import EndpointMissing, SageMakerEngine, Target, TooManyAtOnce
-from tarmac.local.sagemaker_records import ACCOUNT
+from tarmac.local.runtime_refusals import Refusal, lost, model_error, said_plainly, too_slow
+from tarmac.local.sagemaker import SageMakerEngine, Target
 
 BODY_MAX_BYTES = 6_291_456
 """The most an InvokeEndpoint carries, either way. Source: BodyBlob in botocore's sagemaker-runtime service model."""
@@ -21,7 +22,6 @@ SERVERLESS_BODY_MAX_BYTES = 4 << 20
 """Source: SageMaker's developer guide, serverless inference: 4 MB a request, and an answer."""
 INVOCATION_TIMEOUT_S = 60.0
 """Source: InvokeEndpoint's documentation: a model must answer within 60 seconds."""
-_ORIGINAL_MESSAGE_MAX_CHARACTERS = 16_384
 _DRAIN_MAX_BYTES = 64 << 20
 _NAMESPACE = "AWS/SageMaker"
 _CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -35,9 +35,12 @@ StartResponse = Callable[..., Any]
 class RuntimeRoute:
     """`route(environ, start_response)`: answers what is sagemaker-runtime's, gives None for all else."""
 
-    def __init__(self, engine: SageMakerEngine, *, timeout_s: float = INVOCATION_TIMEOUT_S) -> None:
-        """Invoke the engine's endpoints; *timeout_s* is the longest a model may take."""
+    def __init__(
+        self, engine: SageMakerEngine, requests: AsyncRequests, *, timeout_s: float = INVOCATION_TIMEOUT_S
+    ) -> None:
+        """Invoke the engine's endpoints; *timeout_s* is the longest a model may take. *requests* wait for theirs."""
         self._engine = engine
+        self._requests = requests
         self._timeout_s = timeout_s
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
@@ -50,10 +53,10 @@ class RuntimeRoute:
         elif match[2] == "invocations-response-stream":
             try:
                 return self._stream(match[1], environ, start_response)
-            except _Refusal as refusal:
+            except Refusal as refusal:
                 status, headers, content = refusal.answer()
         else:
-            status, headers, content = _Refusal(501, "NotImplemented", f"{match[2]} is not made here").answer()
+            status, headers, content = self._accept_or_refuse(match[1], environ)
         headers += [("Content-Length", str(len(content))), ("x-amzn-RequestId", str(uuid.uuid4()))]
         start_response(status, headers)
         return [content]
@@ -61,13 +64,21 @@ class RuntimeRoute:
     def _invoke_or_refuse(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
         try:
             return self._invoke(name, environ)
-        except _Refusal as refusal:
+        except Refusal as refusal:
+            return refusal.answer()
+
+    def _accept_or_refuse(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
+        try:
+            body = _read_body(environ)
+            with said_plainly(name):
+                return accept(self._requests, self._requests.endpoint(name), environ, body)
+        except Refusal as refusal:
             return refusal.answer()
 
     def _invoke(self, name: str, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
         body = _read_body(environ)
-        with _said_plainly(name), self._engine.target(name) as target:
-            _check_size(body, target)
+        with said_plainly(name), self._engine.target(name) as target:
+            _check(name, body, target)
             reply = self._ask(name, target, body, _forwarded(environ))
         headers = [("x-Amzn-Invoked-Production-Variant", target.variant_name)]
         if "content-type" in reply.headers:
@@ -79,9 +90,9 @@ class RuntimeRoute:
     def _stream(self, name: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = _read_body(environ)
         with ExitStack() as held:
-            with _said_plainly(name):
+            with said_plainly(name):
                 target = held.enter_context(self._engine.target(name))
-                _check_size(body, target)
+                _check(name, body, target)
                 dimensions = {"EndpointName": name, "VariantName": target.variant_name}
                 self._record("Invocations", dimensions, 1)
                 started_at = time.monotonic()
@@ -89,9 +100,9 @@ class RuntimeRoute:
                 try:
                     reply = held.enter_context(answer)
                 except ReplyTooSlow as exc:
-                    raise _too_slow(exc, target) from exc
+                    raise too_slow(exc, target) from exc
                 except AnswerLost as exc:
-                    raise _lost(name, exc, target) from exc
+                    raise lost(name, exc, target) from exc
 
             def count(*, is_whole: bool) -> None:
                 self._record("ModelLatency", dimensions, (time.monotonic() - started_at) * 1e6)
@@ -100,7 +111,7 @@ class RuntimeRoute:
 
             if not 200 <= reply.status < 300:
                 count(is_whole=True)
-                raise _model_error(reply.status, b"".join(reply.blocks).decode("utf-8", "replace"), target)
+                raise model_error(reply.status, b"".join(reply.blocks).decode("utf-8", "replace"), target)
             self._record("FirstChunkLatency", dimensions, (time.monotonic() - started_at) * 1e6)
             headers = [
                 ("Content-Type", CONTENT_TYPE),
@@ -125,17 +136,17 @@ class RuntimeRoute:
             )
             status = reply.status
         except ReplyTooSlow as exc:
-            raise _too_slow(exc, target) from exc
+            raise too_slow(exc, target) from exc
         except AnswerLost as exc:
-            raise _lost(name, exc, target) from exc
+            raise lost(name, exc, target) from exc
         except ReplyTooLarge as exc:
-            raise _model_error(0, f"{exc}.", target) from exc
+            raise model_error(0, f"{exc}.", target) from exc
         finally:
             self._record("ModelLatency", dimensions, (time.monotonic() - started_at) * 1e6)
             self._record("Invocation4XXErrors", dimensions, int(400 <= status < 500))
             self._record("Invocation5XXErrors", dimensions, int(status >= 500))
         if not 200 <= reply.status < 300:
-            raise _model_error(reply.status, reply.body.decode("utf-8", "replace"), target)
+            raise model_error(reply.status, reply.body.decode("utf-8", "replace"), target)
         return reply
 
     def _record(self, name: str, dimensions: dict[str, str], value: float) -> None:
@@ -145,77 +156,17 @@ class RuntimeRoute:
             _log.exception("CloudWatch did not take %s", name)
 
 
-class _Refusal(Exception):
-    """An error in restJson's shape, as botocore reads it."""
-
-    def __init__(self, status: int, code: str, message: str, **members: Any) -> None:
-        super().__init__(message)
-        self._status = status
-        self._code = code
-        self._body = {"Message": message, "message": message, **members}
-
-    def answer(self) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Status line, headers, body."""
-        headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", self._code)]
-        return f"{self._status} {self._code}", headers, json.dumps(self._body).encode()
-
-
 def _body_max_bytes(target: Target) -> int:
-    return SERVERLESS_BODY_MAX_BYTES if target.is_serverless else BODY_MAX_BYTES
+    return SERVERLESS_BODY_MAX_BYTES if target.serving.is_serverless else BODY_MAX_BYTES
 
 
-def _check_size(body: bytes, target: Target) -> None:
+def _check(name: str, body: bytes, target: Target) -> None:
+    if target.serving.is_async:
+        # Source: SageMaker's developer guide: an endpoint with an AsyncInferenceConfig takes nothing else. Words ours.
+        raise Refusal(400, "ValidationError", f"Endpoint {name} is asynchronous: it takes InvokeEndpointAsync only.")
     if len(body) > _body_max_bytes(target):
         message = f"HTTP content length exceeded {_body_max_bytes(target)} bytes."
-        raise _Refusal(413, "ValidationError", message)
-
-
-def _too_slow(error: ReplyTooSlow, target: Target) -> _Refusal:
-    # SageMaker gives this one the status 0, and these first words are those that its clients look for.
-    words = f"Your invocation timed out while waiting for a response from container primary: {error}."
-    return _model_error(0, words, target)
-
-
-def _lost(name: str, error: AnswerLost, target: Target) -> _Refusal:
-    # SageMaker's words and status for a container that dies in the middle of a request.
-    # Source: https://github.com/aws/amazon-sagemaker-examples/issues/2815
-    words = (
-        f"Amazon SageMaker could not get a response from the {name} endpoint. This can occur when CPU or memory "
-        f"utilization is high. The model server went away: {error}."
-    )
-    return _model_error(0, words, target)
-
-
-@contextmanager
-def _said_plainly(name: str) -> Iterator[None]:
-    """Say in SageMaker's words why an endpoint cannot be asked."""
-    try:
-        yield
-    except EndpointMissing:
-        message = f"Endpoint {name} of account {ACCOUNT} not found."
-        raise _Refusal(400, "ValidationError", message) from None
-    except TooManyAtOnce:
-        raise _Refusal(400, "ThrottlingException", f"The endpoint {name} has no more concurrency.") from None
-    except ServerGone as exc:
-        message = f"The model server of endpoint {name} does not answer and is being started again: {exc}"
-        raise _Refusal(503, "ServiceUnavailable", message) from exc
-
-
-def _model_error(status: int, words: str, target: Target) -> _Refusal:
-    side = "client" if 400 <= status < 500 else "server"
-    words = words[:_ORIGINAL_MESSAGE_MAX_CHARACTERS]
-    message = (
-        f'Received {side} error ({status}) from primary with message "{words}". '
-        f"The container's log is at {target.log_stream_arn}."
-    )
-    return _Refusal(
-        424,
-        "ModelError",
-        message,
-        OriginalStatusCode=status,
-        OriginalMessage=words,
-        LogStreamArn=target.log_stream_arn,
-    )
+        raise Refusal(413, "ValidationError", message)
 
 
 def _read_body(environ: Environ) -> bytes:
@@ -227,7 +178,7 @@ def _read_body(environ: Environ) -> bytes:
     body = b"" if raw_length and announced > BODY_MAX_BYTES else _read_up_to(stream, announced)
     if max(len(body), int(raw_length or 0)) > BODY_MAX_BYTES:
         _drain(stream, min(int(raw_length or _DRAIN_MAX_BYTES), _DRAIN_MAX_BYTES))
-        raise _Refusal(413, "ValidationError", f"HTTP content length exceeded {BODY_MAX_BYTES} bytes.")
+        raise Refusal(413, "ValidationError", f"HTTP content length exceeded {BODY_MAX_BYTES} bytes.")
     return body
 
 

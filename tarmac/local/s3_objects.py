@@ -104,6 +104,10 @@ class Objects(Buckets):
         staged = Staged(path, len(part), md5_hex(part))
         return self.put_object(bucket_name, key_name, staged, metadata={"Content-Type": content_type})
 
+    def put_bytes(self, bucket_name: str, key_name: str, content: bytes, content_type: str) -> None:
+        """Make an object of bytes. Raises moto's errors, e.g. when there is no such bucket."""
+        self.put_object(bucket_name, key_name, content, metadata={"Content-Type": content_type})
+
     def stage(self, value: FileSlice | bytes) -> Staged:
         """Give bytes, or a part of another file, a file of their own."""
         path = self.store.link(value) if isinstance(value, FileSlice) else self.store.write(value)

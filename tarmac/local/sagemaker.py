@@ -26,6 +26,7 @@ from tarmac.local.servers import ModelServer
 from tarmac.local.workloads import Checkups
 
 DEFAULT_REGION = "us-east-1"
+METRIC_INTERVAL_S = 5.0
 _IN_PROGRESS = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 _ANSWERING = frozenset({"InService", "Updating"})
 _DRAIN_S = 65.0
@@ -47,7 +48,7 @@ class Target:
     variant_name: str
     connections: Connections
     log_stream_arn: str
-    is_serverless: bool = False
+    serving: Serving
 
 
 class SageMakerEngine:
@@ -67,7 +68,7 @@ class SageMakerEngine:
         outlets: Outlets,
         region: str = DEFAULT_REGION,
         ping_timeout_s: float = 240.0,
-        metric_interval_s: float = 5.0,
+        metric_interval_s: float = METRIC_INTERVAL_S,
         checkups: Checkups = Checkups(),  # noqa: B008  # frozen
         hub_url: str | None = None,
     ) -> None:
@@ -219,7 +220,7 @@ class SageMakerEngine:
             connections = in_use.__enter__()  # within the lock: an update may not retire the server in between
         try:
             stream_arn = f"arn:aws:logs:{self.catalogue.region}:{ACCOUNT}:log-group:{log_group(name)}"
-            yield Target(variant_name, connections, stream_arn, serving.is_serverless)
+            yield Target(variant_name, connections, stream_arn, serving)
         finally:
             in_use.__exit__(None, None, None)
 
@@ -243,7 +244,7 @@ class SageMakerEngine:
             endpoint.serving, endpoint.pending = endpoint.pending or endpoint.serving, None
             self._move(endpoint, "InService")
             if old is not None:
-                self._retire(old, drain_s=_DRAIN_S)
+                self._retire(old, drain_s=endpoint.serving.drain_s)
         self._meter.measure_soon()
 
     def server_failed(self, server: ModelServer, reason: str) -> None:

@@ -49,6 +49,16 @@ def _check_serverless(variant: RawRecord, model: RawRecord, config: RawRecord) -
         raise AWSValidationException(f"{named}, for which data capture is not supported.")
 
 
+def _check_async(config: RawRecord) -> None:
+    """Refuse what asynchronous inference cannot have; the sentences are ours."""
+    if "AsyncInferenceConfig" not in config:
+        return
+    if any("ServerlessConfig" in each for each in config["ProductionVariants"]):
+        raise AWSValidationException("An AsyncInferenceConfig is not supported with a ServerlessConfig.")
+    if not config["AsyncInferenceConfig"]["OutputConfig"].get("S3OutputPath"):
+        raise AWSValidationException("The embedded AWS has no bucket of its own: OutputConfig needs an S3OutputPath.")
+
+
 class Catalogue:
     """What there is. Names are compared without case, as SageMaker's control plane does; hold *lock* around changes."""
 
@@ -104,6 +114,7 @@ class Catalogue:
                     raise AWSValidationException(
                         f"Production variant {variant['VariantName']} needs an InstanceType or a ServerlessConfig."
                     )
+            _check_async(raw)
             record = ConfigRecord(name, arn(self.region, "endpoint-config", name), raw, tags)
             self.save(record)
             return record
@@ -158,12 +169,17 @@ class Catalogue:
         """Say what an update makes run.
 
         Raises:
-            AWSValidationException: As `resolve`; or it would make a serverless endpoint of one with instances.
+            AWSValidationException: As `resolve`; or it would make a serverless endpoint of one with instances, or move
+                one between realtime and asynchronous, which SageMaker does not promise.
         """
         pending, before = self.resolve(raw_request["EndpointConfigName"]), endpoint.serving
         if pending.is_serverless and not before.is_serverless:
             raise AWSValidationException(
                 f'Cannot update endpoint "{endpoint.arn}" from instances to a serverless configuration.'
+            )
+        if pending.is_async != before.is_async:
+            raise AWSValidationException(
+                f'Cannot update endpoint "{endpoint.arn}" between realtime and asynchronous configurations.'
             )
         if raw_request.get("RetainAllVariantProperties") and not pending.is_serverless and not before.is_serverless:
             pending.raw_variant["InitialInstanceCount"] = before.raw_variant.get("InitialInstanceCount", 1)

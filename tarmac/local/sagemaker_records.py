@@ -137,6 +137,21 @@ class Serving:
         return None if raw is None else int(raw["MaxConcurrency"])
 
     @property
+    def is_async(self) -> bool:
+        """Whether requests wait in a queue, and answers are written to S3."""
+        return bool(self.raw_async_config)
+
+    @property
+    def async_concurrency(self) -> int:
+        """Requests at once that its queue sends; where the configuration does not say, as many as a few."""
+        return int((self.raw_async_config or {}).get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", 4))
+
+    @property
+    def drain_s(self) -> float:
+        """For how long requests in hand may go on after an update: longer than an invocation may take."""
+        return 3605.0 if self.is_async else 65.0
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment variables that the model asks for."""
         return dict(self.raw_container.get("Environment") or {})

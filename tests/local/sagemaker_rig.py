@@ -13,6 +13,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tarmac.local.async_requests import AsyncRequests
 from tarmac.local.clients import local_client
 from tarmac.local.deployments import Outlets
 from tarmac.local.journal import Journal
@@ -153,6 +154,7 @@ class Rig:
         self.engine_options = engine_options
         self.events: list[dict[str, Any]] = []
         self.metrics: list[tuple[str, str, dict[str, str], float]] = []
+        self.content_types: dict[str, str] = {}
         self.log_lines: list[tuple[str, str, str]] = []
         tiny_path = directory / "serve.py"
         tiny_path.write_text(TINY_SERVER)
@@ -162,7 +164,7 @@ class Rig:
     def start(self) -> None:
         self.functions = Functions()
         self.journal = Journal(self.directory / "journal.db")
-        outlets = Outlets(self.path_of, self._record, self._append, self._put_event)
+        outlets = Outlets(self.path_of, self._record, self._append, self._put_event, self._store)
         self.engine = SageMakerEngine(
             journal=self.journal,
             servers_dir=self.directory / "servers",
@@ -173,7 +175,9 @@ class Rig:
         self.swaps = ExitStack()
         install(self.swaps, self.engine)
         self.engine.start()
-        runtime = RuntimeRoute(self.engine, timeout_s=self.invocation_timeout_s)
+        self.requests = AsyncRequests(self.engine, self.journal, interval_s=0.2)
+        self.requests.start()
+        runtime = RuntimeRoute(self.engine, self.requests, timeout_s=self.invocation_timeout_s)
         moto = DomainDispatcherApplication(create_backend_app)
 
         def application(environ: dict[str, Any], start_response: Any) -> Any:
@@ -195,7 +199,9 @@ class Rig:
         self.server.server_close()
         self.thread.join()
         self.functions.stop()
+        self.requests.stop()
         self.engine.stop()
+        self.requests.join()
         self.swaps.close()
         self.journal.close()
 
@@ -264,6 +270,14 @@ class Rig:
 
     def _record(self, namespace: str, name: str, dimensions: dict[str, str], value: float) -> None:
         self.metrics.append((namespace, name, dimensions, value))
+
+    def _store(self, bucket: str, key: str, content: bytes, content_type: str) -> None:
+        path = self.directory / "s3" / bucket / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.content_types[f"s3://{bucket}/{key}"] = content_type
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_bytes(content)
+        unfinished.rename(path)
 
     def _append(self, group: str, stream: str, lines: list[str]) -> None:
         self.log_lines.extend((group, stream, line) for line in lines)

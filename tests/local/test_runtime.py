@@ -137,14 +137,6 @@ def test_the_cpu_of_a_running_variant_is_reported_without_any_traffic(rig: Rig) 
     assert all(0 <= value <= 100 * 64 for _, name, _, value in list(rig.metrics) if name == "CPUUtilization")
 
 
-def test_what_is_not_made_here_says_so(rig: Rig) -> None:
-    with pytest.raises(ClientError) as caught:
-        rig.runtime.invoke_endpoint_async(EndpointName="echo", InputLocation="s3://b/k")
-
-    assert caught.value.response["Error"]["Code"] == "NotImplemented"
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-
-
 def test_eight_callers_at_once_are_answered_side_by_side(rig: Rig) -> None:
     answers: list[bytes] = []
     callers = [threading.Thread(target=lambda: answers.append(rig.invoke("echo", b"slow"))) for _ in range(8)]

@@ -12,12 +12,14 @@ from chalicelib.responses import (
     View,
     answering_errors,
     cors_headers,
+    render_accepted,
     render_answer,
     render_json,
     render_preflight,
     wished_release,
 )
 from chalicelib.settings import read_cors_origin, read_settings
+from chalicelib.state import Accepted
 from chalicelib.telemetry import logger
 from chalicelib.tokens import require_token
 
@@ -139,7 +141,7 @@ def roll_back_model(name: str) -> Response:
 @app.route("/models/{name}/invocations", methods=["POST"], content_types=["*/*"])
 @guarded
 def invoke_model(name: str) -> Response:
-    """Ask a model: body and content type go through as they are."""
+    """Ask a model: body and content type go through as they are. An asynchronous one says where its answer will be."""
     request = current_request()
     answer = application().proxy.invoke(
         name,
@@ -147,7 +149,17 @@ def invoke_model(name: str) -> Response:
         content_type=request.headers.get("content-type") or "application/json",
         accept=request.headers.get("accept") or "*/*",
     )
-    return render_answer(answer, model=name)
+    return render_accepted(answer) if isinstance(answer, Accepted) else render_answer(answer, model=name)
+
+
+@app.route("/requests/{request_id}", content_types=["*/*"])
+@guarded
+def show_request(request_id: str) -> Response:
+    """Give the answer to a request that an asynchronous model took, or say that it is not there yet."""
+    found = application().requests.outcome(request_id)
+    if isinstance(found, Accepted):
+        return render_accepted(found)
+    return render_answer(found, model=request_id.partition(".")[0])
 
 
 @answering_errors

@@ -18,6 +18,7 @@ from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.metrics import CloudWatchMetrics
 from chalicelib.aws.quotas import ServiceQuotas
 from chalicelib.aws.releases import S3Releases
+from chalicelib.aws.requests import S3Requests
 from chalicelib.aws.runtime import SageMakerRuntime
 from chalicelib.aws.scaling import ApplicationAutoScaling
 from chalicelib.commands import Commands
@@ -36,12 +37,14 @@ from chalicelib.ports import (
     Looks,
     Marks,
     Metrics,
+    ParkedRequests,
     Quotas,
     Releases,
     Runtime,
     Scaling,
 )
 from chalicelib.proxy import Proxy
+from chalicelib.requests import Requests
 from chalicelib.settings import HUB_URL, Settings
 from chalicelib.sweeper import Sweeper
 from chalicelib.views import Views
@@ -81,6 +84,7 @@ class World:
     metrics: Metrics
     looks: Looks
     clock: Clock
+    parked: ParkedRequests = field(kw_only=True)
     last_resorts: LastResorts | None = field(default=None, kw_only=True)
     scaling: Scaling | None = field(default=None, kw_only=True)
     hub: Hub | None = field(default=None, kw_only=True)
@@ -95,6 +99,7 @@ class Application:
     looker: Looker
     sweeper: Sweeper
     proxy: Proxy
+    requests: Requests
     commands: Commands
     views: Views
 
@@ -155,11 +160,13 @@ def aws_world(settings: Settings) -> World:
             security_groups=settings.security_groups,
             volume_kms_key_arn=settings.volume_kms_key_arn,
             hub_environment=_hub_environment(settings),
+            bucket_name=settings.bucket,
         ),
         runtime=SageMakerRuntime(runtime),
         metrics=CloudWatchMetrics(clients.lazily("cloudwatch")),
         looks=SqsLooks(clients.lazily("sqs"), settings.queue_url),
         clock=SystemClock(),
+        parked=S3Requests(bucket),
         last_resorts=_last_resorts(settings, clients),
         scaling=ApplicationAutoScaling(clients.lazily("application-autoscaling")),
         hub=HuggingFaceHub(settings.hub_url, settings.hub_token),
@@ -236,6 +243,7 @@ def build(settings: Settings, world: World | None = None) -> Application:
         at.quotas,
     )
     looker = Looker(at.drops, at.releases, at.marks, at.endpoints, executor, at.clock, rules, at.scaling)
+    requests = Requests(at.parked, at.runtime, at.clock)
     return Application(
         settings=settings,
         looker=looker,
@@ -252,8 +260,10 @@ def build(settings: Settings, world: World | None = None) -> Application:
             clock=at.clock,
             app=settings.app,
             expected_start_s=settings.expected_start_s,
+            requests=requests,
             drops_prefix=settings.drops_prefix,
         ),
+        requests=requests,
         commands=Commands(at.drops, at.releases, at.marks, at.looks, looker, at.clock),
         views=Views(at.drops, at.releases, at.endpoints, looker, at.clock, settings.app),
     )

@@ -8,10 +8,12 @@ TarmacError
 │   ├── TokenWrong           403
 │   ├── ModelNotFound        404
 │   ├── ReleaseNotFound      404
+│   ├── RequestNotFound      404
 │   ├── RouteNotFound        404
 │   ├── MethodNotAllowed     405
 │   ├── ModelRefused         409
 │   ├── BodyTooLarge         413
+│   ├── AnswerTooLarge       413
 │   └── ModelRejected        the model's own 4xx
 ├── NotReadyError            503 with Retry-After
 │   ├── ModelAsleep
@@ -106,6 +108,13 @@ class ReleaseNotFound(CallerError):
     status = 404
 
 
+class RequestNotFound(CallerError):
+    """No request has that id, or it was too long ago."""
+
+    code = "request_not_found"
+    status = 404
+
+
 class RouteNotFound(CallerError):
     """The API has no such path."""
 
@@ -131,6 +140,13 @@ class BodyTooLarge(CallerError):
     """The body does not fit through the pipe."""
 
     code = "body_too_large"
+    status = 413
+
+
+class AnswerTooLarge(CallerError):
+    """The answer is there, and does not fit through the pipe."""
+
+    code = "answer_too_large"
     status = 413
 
 

@@ -50,6 +50,25 @@ def is_last_use_settled(desired: Desired, ttl_s: float | None, *, now: datetime)
     return now - desired.used.at > timedelta(seconds=2 * touch_interval_s(ttl_s) + LAST_MODIFIED_GRAIN_S)
 
 
+def accepted_until(desired: Desired, ttl_s: float | None) -> datetime | None:
+    """Tell until when a request may have been accepted that the last use stands for; None when there was none."""
+    if desired.used is None:
+        return None
+    return desired.used.at + timedelta(seconds=2 * touch_interval_s(ttl_s) + LAST_MODIFIED_GRAIN_S)
+
+
+def is_drained(endpoint: Endpoint, usage: Usage | None, *, since: datetime | None) -> bool:
+    """Tell whether nothing waits in the endpoint's queue, which goes with it: seen empty after *since*.
+
+    An endpoint without a queue has nothing to lose; of one with a queue, unknown is not drained.
+    """
+    if not endpoint.is_async:
+        return True
+    if usage is None or usage.empty_at is None:
+        return False
+    return usage.empty_at >= (endpoint.created_at if since is None else since)
+
+
 def awake_since(desired: Desired, endpoint: Endpoint) -> datetime:
     """Tell the moment from which idleness counts: the latest of created, modified, dropped and used, aware UTC."""
     moments = [endpoint.created_at, endpoint.modified_at]

@@ -206,6 +206,42 @@ def starts_key(model: str, release: str) -> str:
     return f"{releases_prefix(model)}{release}/starts.json"
 
 
+_REQUEST_ID = re.compile(r"(?P<model>[a-z0-9-]+)\.(?P<token>[0-9a-f]{32})")
+
+
+def request_id(model: str, token: str) -> str:
+    """Name a parked request so that its name alone finds it; *token* is 32 hex digits that nobody can guess."""
+    return f"{model}.{token}"
+
+
+def parse_request_id(raw: str) -> tuple[ModelName, str] | None:
+    """Read model and token back from a request's id; None when it is none."""
+    match = _REQUEST_ID.fullmatch(raw)
+    if match is None or name_problem(match["model"]):
+        return None
+    return ModelName(match["model"]), match["token"]
+
+
+def request_input_key(model: str, token: str) -> str:
+    """Where what was asked is."""
+    return f"{REQUESTS_PREFIX}{model}/{token}/input"
+
+
+def ticket_key(model: str, token: str) -> str:
+    """Where it is written down that SageMaker took the request, and where it will answer."""
+    return f"{REQUESTS_PREFIX}{model}/{token}/ticket.json"
+
+
+def answers_prefix(model: str) -> str:
+    """Where SageMaker writes the model's answers, without a slash at the end."""
+    return f"{REQUESTS_PREFIX}{model}/answers"
+
+
+def failures_prefix(model: str) -> str:
+    """Where it writes why there is none."""
+    return f"{REQUESTS_PREFIX}{model}/failures"
+
+
 def usage_key(model: str) -> str:
     """The object whose LastModified is the model's last use."""
     return f"{USAGE_PREFIX}{model}"

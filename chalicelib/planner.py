@@ -24,7 +24,16 @@ from chalicelib.actions import (
     RemoveScaling,
     UpdateEndpoint,
 )
-from chalicelib.idleness import MARK_SETTLED_S, PlanRules, awake_since, idle_after_s, is_idle, is_last_use_settled
+from chalicelib.idleness import (
+    MARK_SETTLED_S,
+    PlanRules,
+    accepted_until,
+    awake_since,
+    idle_after_s,
+    is_drained,
+    is_idle,
+    is_last_use_settled,
+)
 from chalicelib.names import ReleaseId, endpoint_name, release_name
 from chalicelib.reports import Report
 from chalicelib.state import MODIFYING, Actual, Desired, Endpoint, EndpointStatus, Stamp, Usage
@@ -178,14 +187,16 @@ def _plan_running(
     rules: PlanRules,
 ) -> Iterator[Action]:
     if desired.is_wanted_asleep:
-        if usage is not None and is_last_use_settled(desired, idle_after_s(target, rules), now=now):
+        ttl_s = idle_after_s(target, rules)
+        is_settled = is_last_use_settled(desired, ttl_s, now=now)
+        if usage is not None and is_settled and is_drained(endpoint, usage, since=accepted_until(desired, ttl_s)):
             is_scaled = actual.scaling is not None
             yield PutToSleep(endpoint.name, desired.model, desired.used, usage.listed_at, is_scaled)
         return
     config = release_name(rules.app, desired.model, target.release)
     if desired.asleep is not None:
         if now - desired.asleep.at > timedelta(seconds=MARK_SETTLED_S):
-            yield from _plan_settled(desired, desired.asleep, target, actual, endpoint, config_name=config)
+            yield from _plan_settled(desired, desired.asleep, target, actual, endpoint, usage=usage, config_name=config)
         return
     rest = _plan_rest(desired, target, actual, endpoint, usage=usage, now=now, rules=rules)
     if endpoint.config_name != config:
@@ -209,21 +220,34 @@ def _plan_running(
 
 
 def must_replace(target: Report, endpoint: Endpoint) -> bool:
-    """Tell whether the endpoint has instances and the target is serverless, which no update can make of it.
+    """Tell whether no update can make of the endpoint what the target is: serverless, or async, or no longer async.
 
-    Source: SageMaker's developer guide, serverless inference: the other way works, and is one-way too.
+    Source: SageMaker's developer guide, serverless inference: from serverless to instances works. Of an update between
+    realtime and async nothing is promised anywhere.
     """
-    return target.plan is not None and target.plan.is_serverless and not endpoint.is_serverless
+    if target.plan is None:
+        return False
+    is_new_serverless = target.plan.is_serverless and not endpoint.is_serverless
+    return is_new_serverless or target.plan.is_async != endpoint.is_async
 
 
 def _plan_settled(
-    desired: Desired, mark: Stamp, target: Report, actual: Actual, endpoint: Endpoint, *, config_name: str
+    desired: Desired,
+    mark: Stamp,
+    target: Report,
+    actual: Actual,
+    endpoint: Endpoint,
+    *,
+    usage: Usage | None,
+    config_name: str,
 ) -> Iterator[Action]:
     """End what a mark of that age stands for: by now nobody invokes, whoever wrote it."""
     if endpoint.config_name == config_name or not must_replace(target, endpoint):
         yield RemoveMark(desired.model, mark)
         return
     # A process that looked before the mark was written held its ticket for 60 s at most, and a request takes 28 s.
+    if not is_drained(endpoint, usage, since=mark.at + timedelta(seconds=MARK_SETTLED_S)):
+        return  # What waits in its queue would go with it; the sweep, which alone sees the queue, looks again.
     if actual.scaling is not None:
         yield RemoveScaling(endpoint.name, desired.model)
     yield DeleteEndpoint(endpoint.name, desired.model)

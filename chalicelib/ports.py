@@ -10,7 +10,19 @@ from typing import Protocol
 
 from chalicelib.names import ModelName, ReleaseId
 from chalicelib.reports import Autoscale, HubModel, Report, ServingPlan
-from chalicelib.state import Answer, Drop, Endpoint, EndpointSummary, Failure, HubRepo, ReleaseRecord, Span, Stamp
+from chalicelib.state import (
+    Answer,
+    Backlog,
+    Drop,
+    Endpoint,
+    EndpointSummary,
+    Failure,
+    HubRepo,
+    ReleaseRecord,
+    Span,
+    Stamp,
+    Ticket,
+)
 
 
 class Clock(Protocol):
@@ -208,6 +220,14 @@ class Runtime(Protocol):
             ModelBusy, BodyTooLarge, Unavailable, InvalidCall: As SageMaker answered.
         """
 
+    def invoke_async(self, endpoint: str, input_uri: str, *, content_type: str, accept: str) -> tuple[str, str | None]:
+        """Put a request into an asynchronous endpoint's queue; returns where the answer, or the failure, will be.
+
+        Raises:
+            NotFound: There is no such endpoint that answers.
+            ModelBusy, Unavailable, InvalidCall: As SageMaker answered.
+        """
+
 
 class Metrics(Protocol):
     """CloudWatch."""
@@ -225,6 +245,33 @@ class Metrics(Protocol):
         Returns:
             By endpoint name: the sum, or None where anything is missing, incomplete, or without proof of sight.
         """
+
+    def backlogs(self, windows_s: Mapping[str, float], *, now: datetime) -> Mapping[str, Backlog]:
+        """See how many requests waited or were in hand, by asynchronous endpoint.
+
+        Args:
+            windows_s: Seconds to look back, by endpoint name.
+            now: Aware UTC.
+
+        Returns:
+            By endpoint name; without those of which nothing, or not all, was seen.
+        """
+
+
+class ParkedRequests(Protocol):
+    """What was asked of asynchronous endpoints, and what came of it, under requests/."""
+
+    def park(self, model: ModelName, token: str, body: bytes, *, content_type: str) -> str:
+        """Write what is asked; returns its s3:// address."""
+
+    def write_ticket(self, model: ModelName, token: str, ticket: Ticket) -> None:
+        """Write down that SageMaker took it: from here on the request exists."""
+
+    def read_ticket(self, model: ModelName, token: str) -> Ticket | None:
+        """Read that; None when there is no such request."""
+
+    def read_answer(self, uri: str, *, max_bytes: int) -> Answer | None:
+        """Read what SageMaker wrote at an s3:// address; None when nothing is there yet. Raises AnswerTooLarge."""
 
 
 class Scaling(Protocol):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from chalicelib.errors import (
     BadRequest,
     BodyTooLarge,
+    InvalidCall,
     ModelAsleep,
     ModelFailed,
     ModelNotFound,
@@ -27,7 +28,8 @@ from chalicelib.looker import Looker
 from chalicelib.names import DROPS_PREFIX, ModelName, archive_key, endpoint_name, name_problem
 from chalicelib.ports import Clock, Endpoints, Looks, Marks, Releases, Runtime
 from chalicelib.reports import refusal_sentence
-from chalicelib.state import ANSWERING, Answer, Desired, Endpoint, EndpointStatus
+from chalicelib.requests import Requests
+from chalicelib.state import ANSWERING, Accepted, Answer, Desired, Endpoint, EndpointStatus
 from chalicelib.telemetry import count
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
@@ -44,6 +46,8 @@ class _Admission:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     ticket_until_s: float = 0.0
+    is_async: bool = False
+    """How the release is asked that the ticket was given for."""
     refusal: NotReadyError | None = None
     refusal_until_s: float = 0.0
 
@@ -63,8 +67,10 @@ class Proxy:
         clock: Clock,
         app: str,
         expected_start_s: float,
+        requests: Requests,
         drops_prefix: str = DROPS_PREFIX,
     ) -> None:
+        self._requests = requests
         self._looker = looker
         self._releases = releases
         self._marks = marks
@@ -78,8 +84,8 @@ class Proxy:
         self._admissions: dict[str, _Admission] = {}
         self._admissions_lock = threading.Lock()
 
-    def invoke(self, raw_name: str, body: bytes, *, content_type: str, accept: str) -> Answer:
-        """Ask a model.
+    def invoke(self, raw_name: str, body: bytes, *, content_type: str, accept: str) -> Answer | Accepted:
+        """Ask a model; of an asynchronous one comes where the answer will be.
 
         Args:
             raw_name: As it stands in the path.
@@ -106,8 +112,14 @@ class Proxy:
                 raise BadRequest(f"the {header} header is longer than {MAX_HEADER_LENGTH} characters or not ASCII")
         model = ModelName(raw_name)
         admission = self._admit(model)
+        endpoint = endpoint_name(self._app, model)
         try:
-            return self._runtime.invoke(endpoint_name(self._app, model), body, content_type=content_type, accept=accept)
+            if admission.is_async:
+                return self._requests.accept(model, endpoint, body, content_type=content_type, accept=accept)
+            return self._runtime.invoke(endpoint, body, content_type=content_type, accept=accept)
+        except InvalidCall as exc:
+            self._refuse_while_it_changes(model, admission, exc)
+            raise
         except NotFound:
             admission.ticket_until_s = 0.0
             desired = self._looker.desired(model)
@@ -119,6 +131,19 @@ class Proxy:
                 f"model {model!r} does not answer at this moment; its server may be starting again",
                 retry_after_s=exc.retry_after_s or 2,
             ) from exc
+
+    def _refuse_while_it_changes(self, model: ModelName, admission: _Admission, cause: InvalidCall) -> None:
+        """Say so when the call was refused because the endpoint is still, or already, of the other kind."""
+        endpoint = self._endpoints.find(endpoint_name(self._app, model))
+        if endpoint is None or endpoint.is_async == admission.is_async:
+            return
+        admission.ticket_until_s = 0.0
+        self._looks.ask(model)
+        retry_after_s = math.ceil(MARK_SETTLED_S + self._expected_start_s)
+        raise ModelStarting(
+            f"model {model!r} changes between realtime and async; try again in {retry_after_s} s",
+            retry_after_s=retry_after_s,
+        ) from cause
 
     def _admit(self, model: ModelName) -> _Admission:
         """Let a request through on a valid ticket, or get one: touch, then look for the mark."""
@@ -146,6 +171,7 @@ class Proxy:
                 raise self._refuse(model, admission, desired)
             # The clock was read before the touch: a ticket is never valid for longer than the interval after it.
             interval_s = touch_interval_s(idle_after_s(desired.target, self._looker.rules))
+            admission.is_async = desired.target.plan is not None and desired.target.plan.is_async
             admission.ticket_until_s = now_s + interval_s
             return admission
 

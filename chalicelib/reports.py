@@ -89,9 +89,10 @@ class ServingPlan:
         why: One sentence per choice made, for people.
         is_grafted: The release's archive gets a `code/` that the dropped one has not.
         code_digest: Of the code/ dropped beside the archive; None for Tarmac's own handler.
-        mode: realtime or serverless.
+        mode: realtime, serverless or async.
         instance_type: None exactly where there are no instances: serverless.
-        memory_mb, max_concurrency: Of a serverless endpoint; None for any other.
+        memory_mb: Of a serverless endpoint; None for any other.
+        max_concurrency: Requests at once: of a serverless endpoint, or of each instance of an async one; else None.
         autoscale: Bounds between which Application Auto Scaling moves the number of instances; None where it is fixed.
         hub_model: What the container fetches from the Hugging Face Hub in place of an archive, its revision a commit.
     """
@@ -123,6 +124,11 @@ class ServingPlan:
     def is_serverless(self) -> bool:
         """Whether there are no instances: nothing is billed while nobody calls."""
         return self.mode == "serverless"
+
+    @property
+    def is_async(self) -> bool:
+        """Whether requests wait in a queue and are answered in S3."""
+        return self.mode == "async"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from chalice.app import Response
 
 from chalicelib.errors import AwsError, BadRequest, MethodNotAllowed, TarmacError
-from chalicelib.state import Answer
+from chalicelib.state import Accepted, Answer
 from chalicelib.telemetry import count, logger
 
 View = TypeVar("View", bound=Callable[..., Response])
@@ -64,6 +64,23 @@ def render_json(raw: Any, *, status: int = 200, headers: Mapping[str, str] | Non
     body = json.dumps(raw, ensure_ascii=False).encode()
     sent: dict[str, str | list[str]] = {"Content-Type": JSON, **SAFE_HEADERS, **(headers or {})}
     return Response(body=body, status_code=status, headers=sent)
+
+
+def render_accepted(accepted: Accepted) -> Response:
+    """Render a request that is not answered yet: where to look for its answer, and when."""
+    raw = {
+        "request": accepted.request_id,
+        "model": accepted.model,
+        "state": "waiting",
+        "accepted_at": accepted.accepted_at.isoformat(),
+        "answer_path": f"/requests/{accepted.request_id}",
+    }
+    headers = {
+        "Location": f"/requests/{accepted.request_id}",
+        "Retry-After": str(max(1, math.ceil(accepted.retry_after_s))),
+        "X-Tarmac-Model": accepted.model,
+    }
+    return render_json(raw, status=HTTPStatus.ACCEPTED, headers=headers)
 
 
 def render_answer(answer: Answer, *, model: str) -> Response:

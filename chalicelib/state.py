@@ -224,6 +224,7 @@ class Endpoint:
     failure_reason: str | None = None
     variants: tuple[str, ...] = ("AllTraffic",)
     is_serverless: bool = False
+    is_async: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,12 +253,23 @@ class Usage:
     """What CloudWatch saw of one endpoint over the last TTL.
 
     Attributes:
-        invocations: Sum over all variants; None when it could not be read whole and with proof of sight.
+        invocations: Sum over all variants; None when it could not be read whole and with proof of sight. Of an
+            asynchronous endpoint, which counts none: its largest backlog.
         listed_at: When the sweep's listing began (t0), aware UTC: evidence older than a minute is not acted upon.
     """
 
     invocations: float | None
     listed_at: datetime
+    empty_at: datetime | None = None
+    """Of an asynchronous endpoint: the newest moment for which CloudWatch shows a backlog, if it shows it empty."""
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What CloudWatch saw of an asynchronous endpoint's queue: its *peak*, and *empty_at* as in Usage."""
+
+    peak: float
+    empty_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -267,3 +279,23 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What is written down of a request that SageMaker has taken: where to look for what came of it. Aware UTC."""
+
+    output_uri: str
+    failure_uri: str | None
+    accepted_at: datetime
+    accept: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request that is not answered yet."""
+
+    request_id: str
+    model: ModelName
+    accepted_at: datetime
+    retry_after_s: float

@@ -11,11 +11,22 @@ from chalicelib.idleness import idle_after_s
 from chalicelib.looker import Looker
 from chalicelib.names import VARIANT_NAME, ModelName, endpoint_name, model_of_endpoint
 from chalicelib.ports import Clock, Drops, Endpoints, LastResorts, Marks, Metrics, Releases
-from chalicelib.state import Drop, EndpointStatus, EndpointSummary, ReleaseRecord, Stamp, Usage
+from chalicelib.state import Backlog, Desired, Drop, EndpointStatus, EndpointSummary, ReleaseRecord, Stamp, Usage
 from chalicelib.telemetry import count, logger
 
 CHUNK = 50
 """Models whose evidence is read together: evidence older than a minute is not acted upon."""
+
+MARKED_WINDOW_S, SHORT_WINDOW_S = 900.0, 60.0
+"""How far back to look at a queue in front of which a mark stands: what counts is the newest point, however late."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What CloudWatch showed, by endpoint: calls, and backlogs of those with a queue."""
+
+    sums: Mapping[str, float | None] = field(default_factory=dict)
+    backlogs: Mapping[str, Backlog] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,14 @@ class Sweeper:
         self, models: list[ModelName], summaries: Mapping[ModelName, EndpointSummary], budget: int, tally: _Tally
     ) -> None:
         listed_at = self.clock.now()
-        invocations = self._invocations(models, summaries, tally)
+        seen = self._evidence(models, summaries, tally)
         for model in models:
             tally.looked.append(model)
-            usage = Usage(invocations.get(model), listed_at) if model in summaries else None
+            usage = None
+            if model in summaries:
+                backlog = seen.backlogs.get(endpoint_name(self.app, model))
+                total = backlog.peak if backlog is not None else seen.sums.get(endpoint_name(self.app, model))
+                usage = Usage(total, listed_at, backlog.empty_at if backlog is not None else None)
             if len(tally.slept) >= budget and usage is not None:
                 usage = None
                 tally.kept[model] = f"this sweep has put {budget} to sleep already: the rest is for the next one"
@@ -116,35 +131,57 @@ class Sweeper:
                 due.add(model)
         return due
 
-    def _invocations(
+    def _evidence(
         self, models: Iterable[ModelName], summaries: Mapping[ModelName, EndpointSummary], tally: _Tally
-    ) -> Mapping[ModelName, float | None]:
+    ) -> _Seen:
         """Read what CloudWatch saw of those that run; an error is no evidence, so everything is kept."""
-        windows_s = self._windows_s(model for model in models if _is_in_service(summaries.get(model)))
+        counted, queued = self._windows_s(model for model in models if _is_in_service(summaries.get(model)))
+        now = self.clock.now()
         try:
-            variants = dict.fromkeys(windows_s, (VARIANT_NAME,))
-            sums = self.metrics.invocations(variants, windows_s=windows_s, now=self.clock.now()) if variants else {}
+            variants = dict.fromkeys(counted, (VARIANT_NAME,))
+            sums = self.metrics.invocations(variants, windows_s=counted, now=now) if variants else {}
+            backlogs = self.metrics.backlogs(queued, now=now) if queued else {}
         except AwsError as exc:
             logger.warning("CloudWatch could not be read: nothing is put to sleep", extra={"reason": exc.message})
             count("SweepsBlind")
-            return {}
+            return _Seen()
         for name, total in sums.items():
             if total is None and (model_name := model_of_endpoint(self.app, name)):
                 tally.kept[model_name] = "CloudWatch does not show its invocations whole: unknown is not idle"
-        return {model: sums.get(endpoint_name(self.app, model)) for model in models}
+        for name in queued.keys() - backlogs.keys():
+            if model_name := model_of_endpoint(self.app, name):
+                tally.kept[model_name] = "CloudWatch does not show its backlog: unknown is not idle"
+        return _Seen(sums, backlogs)
 
-    def _windows_s(self, models: Iterable[ModelName]) -> Mapping[str, float]:
-        """Tell how far back to look for each endpoint: its TTL. What never sleeps, or cannot be read, is left out."""
-        windows_s = {}
+    def _windows_s(self, models: Iterable[ModelName]) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Tell how far back to look for each endpoint, its TTL: for those that count calls, and for those with a queue.
+
+        What never sleeps, or cannot be read, is left out; but not a queue that a mark stands in front of.
+        """
+        counted: dict[str, float] = {}
+        queued: dict[str, float] = {}
         for model in models:
             try:
                 desired = self.looker.desired(model)
             except Exception:  # noqa: BLE001, S112  # its own look will meet the error, and tell
                 continue
             ttl_s = idle_after_s(desired.target, self.looker.rules) if desired.target else None
-            if ttl_s is not None:
-                windows_s[endpoint_name(self.app, model)] = ttl_s
-        return windows_s
+            name = endpoint_name(self.app, model)
+            if self._has_queue(desired, name):
+                if desired.asleep is not None:
+                    queued[name] = MARKED_WINDOW_S if ttl_s is None else max(ttl_s, SHORT_WINDOW_S)
+                elif ttl_s is not None:
+                    queued[name] = ttl_s
+            elif ttl_s is not None:
+                counted[name] = ttl_s
+        return counted, queued
+
+    def _has_queue(self, desired: Desired, name: str) -> bool:
+        if desired.asleep is not None:
+            # It may be of the kind from before, and on its way out.
+            endpoint = self.endpoints.find(name)
+            return endpoint is not None and endpoint.is_async
+        return desired.target is not None and desired.target.plan is not None and desired.target.plan.is_async
 
 
 def _is_settled(drop: Drop, records: Iterable[ReleaseRecord], *, asleep: Stamp | None, used: Stamp | None) -> bool:

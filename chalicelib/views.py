@@ -67,7 +67,9 @@ def _state_of_running(desired: Desired, endpoint: Endpoint) -> tuple[ModelState,
     note = _note_on_drop(desired)
     if desired.asleep is not None:
         if desired.target is not None and must_replace(desired.target, endpoint) and not desired.is_wanted_asleep:
-            return ModelState.UPDATING, "it becomes serverless, for which the endpoint with instances has to go first"
+            mode = desired.target.plan.mode if desired.target.plan is not None else "another"
+            waits = " once its queue is empty" if endpoint.is_async else ""
+            return ModelState.UPDATING, f"it becomes {mode}, for which the endpoint that runs has to go first{waits}"
         if desired.is_wanted_asleep:
             return ModelState.FALLING_ASLEEP, "the next sweep puts it to sleep once nobody can be using it"
         return ModelState.WAKING, "it was about to sleep and was asked again: it answers when the mark has settled"

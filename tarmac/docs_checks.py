@@ -66,9 +66,7 @@ def render_toml() -> str:
 
 
 def _row(key: Key) -> str:
-    note = key.not_acted_on(None)
-    about = f"{key.about} **Not acted on yet:** {note}." if note else key.about
-    return f"| `{key.name}` | {key.type_words} | `{key.example}` | {about} |"
+    return f"| `{key.name}` | {key.type_words} | `{key.example}` | {key.about} |"
 
 
 def _example() -> list[str]:

@@ -15,6 +15,7 @@ from chalicelib.aws.buckets import Bucket, Listed
 from chalicelib.aws.drops import S3Drops
 from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.releases import S3Releases
+from chalicelib.aws.requests import S3Requests
 from chalicelib.bootstrap import World
 from chalicelib.errors import AlreadyExists, AwsError, Changed, HubRefused, InProgress, InvalidCall, NotFound
 from chalicelib.names import DROPS_PREFIX, ModelName, ReleaseId, archive_key, is_release_name, toml_key
@@ -24,6 +25,7 @@ from chalicelib.state import (
     ANSWERING,
     MODIFYING,
     Answer,
+    Backlog,
     Endpoint,
     EndpointStatus,
     EndpointSummary,
@@ -92,10 +94,12 @@ class MemoryBucket(Bucket):
         super().__init__(_no_client, name)
         self.clock, self.gate = clock, gate or Gate()
         self.objects: dict[str, tuple[bytes, Listed]] = {}
+        self.content_types: dict[str, str] = {}
 
-    def put(self, key: str, content: bytes, *, etag: str | None = None) -> str:
+    def put(self, key: str, content: bytes, *, etag: str | None = None, content_type: str = "") -> str:
         """Write as somebody outside Tarmac does: no gate. Another part size gives the same bytes another *etag*."""
         etag = etag or hashlib.md5(content).hexdigest()
+        self.content_types[key] = content_type or "binary/octet-stream"
         self.objects[key] = (content, Listed(key, etag, len(content), self.clock.now().replace(microsecond=0)))
         return etag
 
@@ -121,7 +125,14 @@ class MemoryBucket(Bucket):
 
     @_gated
     def write(self, key: str, content: bytes, *, content_type: str) -> str:
-        return self.put(key, content)
+        return self.put(key, content, content_type=content_type)
+
+    @_gated
+    def read_typed(self, key: str, *, max_bytes: int) -> tuple[bytes | None, str, int] | None:
+        if key not in self.objects:
+            return None
+        content = self.objects[key][0]
+        return content if len(content) <= max_bytes else None, self.content_types[key], len(content)
 
     @_gated
     def copy(self, source_key: str, key: str, *, etag: str, size_bytes: int) -> None:
@@ -172,6 +183,20 @@ class FakeEndpoint:
     next_config: str | None = None
     failure_reason: str | None = None
     is_serverless: bool = False
+    is_async: bool = False
+
+
+@dataclass
+class Waiting:
+    """One request in an asynchronous endpoint's queue, and when it came to its end."""
+
+    endpoint: str
+    accepted_at: datetime
+    input_uri: str
+    content_type: str
+    output_uri: str
+    failure_uri: str
+    ended_at: datetime | None = None
 
 
 @dataclass
@@ -182,6 +207,8 @@ class Evidence:
     accepted: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     traffic: list[tuple[str, datetime]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Requests that waited in the queue of an endpoint that went: right only where its model was removed."""
 
 
 class FakeEndpoints:
@@ -197,6 +224,8 @@ class FakeEndpoints:
         self.models: dict[str, str] = {}
         self.serverless: set[str] = set()
         """Configurations without instances."""
+        self.queued: set[str] = set()
+        """Configurations with a queue."""
         self.kept_counts: list[str] = []
         """Endpoints whose update kept the number of instances."""
         self.refusals: deque[AwsError] = deque()
@@ -229,6 +258,7 @@ class FakeEndpoints:
                 next_config=None,
                 failure_reason=reason,
                 is_serverless=config in self.serverless,
+                is_async=config in self.queued,
             )
 
     def fail(self, name: str, reason: str = "the container broke") -> None:
@@ -267,6 +297,7 @@ class FakeEndpoints:
             e.is_owned,
             e.failure_reason,
             is_serverless=e.is_serverless,
+            is_async=e.is_async,
         )
 
     @_gated
@@ -301,6 +332,9 @@ class FakeEndpoints:
         self.serverless.discard(name)
         if plan.is_serverless:
             self.serverless.add(name)
+        self.queued.discard(name)
+        if plan.is_async:
+            self.queued.add(name)
 
     @_gated
     def create(self, name: str, config_name: str, *, model: ModelName, release: ReleaseId) -> None:
@@ -314,7 +348,13 @@ class FakeEndpoints:
         now = self._clock.now()
         is_serverless = config_name in self.serverless
         self.endpoints[name] = FakeEndpoint(
-            name, config_name, EndpointStatus.CREATING, now, now, is_serverless=is_serverless
+            name,
+            config_name,
+            EndpointStatus.CREATING,
+            now,
+            now,
+            is_serverless=is_serverless,
+            is_async=config_name in self.queued,
         )
         self._evidence.accepted["create"] += 1
         self.on_create(self.endpoints[name])
@@ -329,6 +369,8 @@ class FakeEndpoints:
             raise NotFound(f"Could not find endpoint configuration {config_name}")
         if config_name in self.serverless and not endpoint.is_serverless:
             raise InvalidCall(f"Cannot update endpoint {name} from instances to serverless")
+        if (config_name in self.queued) != endpoint.is_async:
+            raise InvalidCall(f"Cannot update endpoint {name} between realtime and asynchronous")
         if keeps_counts:
             self.kept_counts.append(name)
         self._move(endpoint, EndpointStatus.UPDATING, next_config=config_name, failure_reason=None)
@@ -376,6 +418,55 @@ class FakeRuntime:
         self.gate = gate or Gate()
         self.errors: deque[Exception] = deque()
         """Raised by the next calls, one each."""
+        self.queue: list[Waiting] = []
+        """Every request that an asynchronous endpoint ever took."""
+        before_gone = endpoints.on_gone
+
+        def lose(name: str) -> None:
+            before_gone(name)
+            lost = [each for each in self.queue if each.endpoint == name and each.ended_at is None]
+            evidence.lost.extend(f"{each.input_uri} went with {name}" for each in lost)
+            for each in lost:
+                each.ended_at = clock.now()
+
+        endpoints.on_gone = lose
+
+    def work(self, bucket: MemoryBucket, *, failure: bytes | None = None) -> None:
+        """Answer, or fail, all that waits; the answer is the input behind the configuration and a colon."""
+        for each in [one for one in self.queue if one.ended_at is None]:
+            each.ended_at = self._clock.now()
+            if each.input_uri.removeprefix(f"s3://{bucket.name}/") not in bucket.objects:
+                continue  # the model was removed meanwhile, and what was asked with it
+            asked, _ = bucket.objects[each.input_uri.removeprefix(f"s3://{bucket.name}/")]
+            uri, said = each.failure_uri, failure
+            if said is None:
+                uri, said = (
+                    each.output_uri,
+                    self._endpoints.endpoints[each.endpoint].config_name.encode() + b":" + asked,
+                )
+            bucket.put(uri.removeprefix(f"s3://{bucket.name}/"), said, content_type=each.content_type)
+
+    @_gated
+    def invoke_async(self, endpoint: str, input_uri: str, *, content_type: str, accept: str) -> tuple[str, str | None]:
+        if self.errors:
+            raise self.errors.popleft()
+        status = self._endpoints.status(endpoint)
+        if status not in ANSWERING:
+            raise NotFound(f"Endpoint {endpoint} of account 123456789012 not found")
+        if not self._endpoints.endpoints[endpoint].is_async:
+            raise InvalidCall(f"Endpoint {endpoint} has no AsyncInferenceConfig")
+        folder = "/".join(input_uri.split("/")[:5])
+        name = len(self.queue)
+        waiting = Waiting(
+            endpoint,
+            self._clock.now(),
+            input_uri,
+            content_type,
+            f"{folder}/answers/{name}.out",
+            f"{folder}/failures/{name}-error.out",
+        )
+        self.queue.append(waiting)
+        return waiting.output_uri, waiting.failure_uri
 
     @_gated
     def invoke(self, endpoint: str, body: bytes, *, content_type: str, accept: str) -> Answer:
@@ -386,6 +477,8 @@ class FakeRuntime:
             raise self.errors.popleft()
         if status not in ANSWERING:
             raise NotFound(f"Endpoint {endpoint} of account 123456789012 not found")
+        if self._endpoints.endpoints[endpoint].is_async:
+            raise InvalidCall(f"Endpoint {endpoint} is asynchronous")
         self._evidence.traffic.append((endpoint, self._clock.now()))
         return Answer(200, content_type, self._endpoints.endpoints[endpoint].config_name.encode() + b":" + body)
 
@@ -395,9 +488,10 @@ class FakeMetrics:
 
     service = "cloudwatch"
 
-    def __init__(self, endpoints: FakeEndpoints, evidence: Evidence, gate: Gate | None) -> None:
+    def __init__(self, endpoints: FakeEndpoints, evidence: Evidence, gate: Gate | None, runtime: FakeRuntime) -> None:
         self._endpoints = endpoints
         self._evidence = evidence
+        self._runtime = runtime
         self.gate = gate or Gate()
         self.unknown: set[str] = set()
         self.delay_s = 0.0
@@ -408,6 +502,20 @@ class FakeMetrics:
         self, variants: Mapping[str, Sequence[str]], *, windows_s: Mapping[str, float], now: datetime
     ) -> Mapping[str, float | None]:
         return {name: self._sum(name, windows_s[name], now) if self._is_seen(name) else None for name in variants}
+
+    @_gated
+    def backlogs(self, windows_s: Mapping[str, float], *, now: datetime) -> Mapping[str, Backlog]:
+        newest = now - timedelta(seconds=self.delay_s)
+        found = {}
+        for name, window_s in windows_s.items():
+            if not self._is_seen(name) or not self._endpoints.endpoints[name].is_async:
+                continue
+            oldest = now - timedelta(seconds=window_s)
+            seen = [each for each in self._runtime.queue if each.endpoint == name and each.accepted_at <= newest]
+            peak = sum(each.ended_at is None or each.ended_at >= oldest for each in seen)
+            is_empty = all(each.ended_at is not None and each.ended_at <= newest for each in seen)
+            found[name] = Backlog(float(peak), newest if is_empty else None)
+        return found
 
     def _is_seen(self, name: str) -> bool:
         """Whether there is proof of sight: instances that run write their CPU's load."""
@@ -463,7 +571,13 @@ class FakeScaling:
         self.gate = gate or Gate()
         self.bounds: dict[str, Autoscale] = {}
         # AWS deregisters what is deleted. Source: SageMaker's developer guide, deleting endpoints with auto scaling.
-        endpoints.on_gone = lambda name: self.bounds.pop(name, None)
+        before = endpoints.on_gone
+
+        def deregister(name: str) -> None:
+            before(name)
+            self.bounds.pop(name, None)
+
+        endpoints.on_gone = deregister
 
     @_gated
     def find(self, endpoint: str) -> Autoscale | None:
@@ -532,13 +646,15 @@ def fake_world(
     clock, evidence = clock or ManualClock(), Evidence()
     bucket = MemoryBucket(clock, gate)
     endpoints = FakeEndpoints(clock, evidence, gate)
+    runtime = FakeRuntime(endpoints, clock, evidence, gate)
     return FakeWorld(
         drops=S3Drops(bucket, prefix=drops_prefix),
         releases=S3Releases(bucket),
         marks=S3Marks(bucket),
         endpoints=endpoints,
-        runtime=FakeRuntime(endpoints, clock, evidence, gate),
-        metrics=FakeMetrics(endpoints, evidence, gate),
+        runtime=runtime,
+        metrics=FakeMetrics(endpoints, evidence, gate, runtime),
+        parked=S3Requests(bucket),
         looks=FakeLooks(gate),
         clock=clock,
         bucket=bucket,

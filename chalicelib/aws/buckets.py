@@ -97,6 +97,18 @@ class Bucket:
             body.close()
             return content
 
+    def read_typed(self, key: str, *, max_bytes: int) -> tuple[bytes | None, str, int] | None:
+        """Read an object with its content type and size; no content when it has more than *max_bytes*. None: none."""
+        try:
+            with translated():
+                raw = self._client().get_object(Bucket=self.name, Key=key)
+                size_bytes, body = int(raw["ContentLength"]), raw["Body"]
+                content = body.read() if size_bytes <= max_bytes else None
+                body.close()
+        except NotFound:
+            return None
+        return content, str(raw.get("ContentType") or ""), size_bytes
+
     def read_json(self, key: str) -> dict[str, Any] | None:
         """Read a small JSON object; None when there is none, or it is damaged."""
         content = self.read(key)

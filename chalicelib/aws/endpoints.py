@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.aws.failures import translated
 from chalicelib.errors import NotFound
-from chalicelib.names import VARIANT_NAME, ModelName, ReleaseId, is_release_name
+from chalicelib.names import VARIANT_NAME, ModelName, ReleaseId, answers_prefix, failures_prefix, is_release_name
 from chalicelib.reports import ServingPlan
 from chalicelib.state import Endpoint, EndpointStatus, EndpointSummary
 
@@ -31,11 +31,14 @@ class SageMakerEndpoints:
         security_groups: Sequence[str] = (),
         volume_kms_key_arn: str | None = None,
         hub_environment: Mapping[str, str] | None = None,
+        bucket_name: str = "",
     ) -> None:
         """Make every model in *subnets* and *security_groups*, and encrypt its storage, where there are any.
 
-        *hub_environment* is what containers are told that fetch their model from the Hugging Face Hub.
+        *hub_environment* is what containers are told that fetch their model from the Hugging Face Hub; answers of
+        asynchronous endpoints are written to *bucket_name*.
         """
+        self._bucket_name = bucket_name
         self._hub_environment = dict(hub_environment or {})
         self._vpc = {"Subnets": list(subnets), "SecurityGroupIds": list(security_groups)} if subnets else None
         self._client = client
@@ -62,6 +65,7 @@ class SageMakerEndpoints:
             failure_reason=raw.get("FailureReason") or None,
             variants=variants or (VARIANT_NAME,),
             is_serverless=any("CurrentServerlessConfig" in variant for variant in raw.get("ProductionVariants", ())),
+            is_async="AsyncInferenceConfig" in raw,
         )
 
     def list(self) -> tuple[EndpointSummary, ...]:
@@ -126,6 +130,7 @@ class SageMakerEndpoints:
                 EndpointConfigName=name,
                 ProductionVariants=[variant],
                 **self._volume_key(plan.instance_type),
+                **self._queue(model, plan),
                 Tags=self._tags(model, release),
             )
 
@@ -160,6 +165,16 @@ class SageMakerEndpoints:
         if self._volume_kms_key_arn is None or instance_type is None or instance_type.split(".")[1] in WITH_OWN_DISKS:
             return {}
         return {"KmsKeyId": self._volume_kms_key_arn}
+
+    def _queue(self, model: ModelName, plan: ServingPlan) -> Mapping[str, Any]:
+        if not plan.is_async:
+            return {}
+        raw_output = {
+            "S3OutputPath": f"s3://{self._bucket_name}/{answers_prefix(model)}",
+            "S3FailurePath": f"s3://{self._bucket_name}/{failures_prefix(model)}",
+        }
+        raw_client = {"MaxConcurrentInvocationsPerInstance": plan.max_concurrency or 1}
+        return {"AsyncInferenceConfig": {"OutputConfig": raw_output, "ClientConfig": raw_client}}
 
     def _list_records(self, operation: str, field: str, model: ModelName) -> Sequence[Mapping[str, Any]]:
         rows = []

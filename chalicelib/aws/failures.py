@@ -55,8 +55,8 @@ TABLE: tuple[Row, ...] = (
     Row(InProgress, "ValidationException", r"Cannot update in-progress endpoint\b"),
     Row(QuotaExceeded, "ResourceLimitExceeded"),
     # SageMaker's data plane: says ValidationError where the control plane says ValidationException.
-    Row(NotFound, "ValidationError", r"Endpoint \S+ of account \d{12} not found", "InvokeEndpoint"),
-    Row(Unavailable, "ModelNotReadyException|ServiceUnavailable", None, "InvokeEndpoint"),
+    Row(NotFound, "ValidationError", r"Endpoint \S+ of account \d{12} not found", "InvokeEndpoint(Async)?"),
+    Row(Unavailable, "ModelNotReadyException|ServiceUnavailable", None, "InvokeEndpoint(Async)?"),
     Row(Unavailable, "ValidationError", r"Inference Component has no capacity", "InvokeEndpoint"),
     # S3.
     Row(NotFound, "NoSuchKey|NoSuchBucket|NoSuchVersion|404|NotFound"),

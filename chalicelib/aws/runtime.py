@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from chalicelib.aws.failures import translated
 from chalicelib.errors import BodyTooLarge, InvalidCall, ModelBroke, ModelBusy, ModelRejected, ModelTimedOut, Throttled
+from chalicelib.requests import REQUEST_TIMEOUT_S, REQUEST_TTL_S
 from chalicelib.state import Answer
 
 _QUOTED = re.compile(r'with message "(?P<said>.*)"', re.DOTALL)
@@ -35,6 +36,22 @@ class SageMakerRuntime:
             if any(words in exc.message.lower() for words in ("413", "too large", "content length exceeded")):
                 raise BodyTooLarge("the body is larger than SageMaker takes", fix="send less at a time") from exc
             raise
+
+    def invoke_async(self, endpoint: str, input_uri: str, *, content_type: str, accept: str) -> tuple[str, str | None]:
+        """See ports.Runtime."""
+        try:
+            with translated():
+                raw = self._client().invoke_endpoint_async(
+                    EndpointName=endpoint,
+                    InputLocation=input_uri,
+                    ContentType=content_type,
+                    Accept=accept,
+                    RequestTTLSeconds=REQUEST_TTL_S,
+                    InvocationTimeoutSeconds=REQUEST_TIMEOUT_S,
+                )
+                return raw["OutputLocation"], raw.get("FailureLocation") or None
+        except Throttled as exc:
+            raise ModelBusy("SageMaker throttles this endpoint", retry_after_s=1) from exc
 
     def _invoke(self, endpoint: str, body: bytes, *, content_type: str, accept: str) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Whether a model may run serverless, which has no network isolation and no VPC. Called by `plans`.
+"""Whether a model may run in the mode that is wished for: what serverless and async cannot have. Called by `plans`.
 
 Source: SageMaker's developer guide, "Deploy models with Amazon SageMaker Serverless Inference", feature exclusions.
 """
@@ -24,6 +24,13 @@ NOT_ISOLATED = _declare(
     "The archive brings code or pickles, and a serverless container cannot be cut off from the network.",
     'Write mode = "realtime" to run it isolated; or trust = "trusted", if you trust it.',
 )
+ASYNC_NOT_SCALED = _declare(
+    "async-not-scaled",
+    Severity.ERROR,
+    "[autoscale] counts calls a minute, which an asynchronous endpoint does not publish: nothing would ever scale.",
+    "Remove [autoscale], and write instance_count.",
+)
+"""Source: SageMaker's developer guide, "Monitor asynchronous endpoint": Invocations is not published."""
 NO_EFFECT = _declare(
     "wish-without-effect",
     Severity.WARNING,
@@ -33,8 +40,11 @@ NO_EFFECT = _declare(
 
 
 def settle_mode(model: Model, wishes: Wishes, stage: Stage, findings: Findings) -> Wishes:
-    """Hold the mode that is wished for against what serverless cannot have; `auto` gives way where it must."""
+    """Hold the mode that is wished for against what it cannot have; `auto` gives way where it must."""
     brings = _brings_code(model)
+    if wishes.mode == "async" and wishes.autoscale is not None:
+        message = "[autoscale] counts calls a minute, and nobody counts those of an asynchronous endpoint"
+        findings.add(ASYNC_NOT_SCALED, message, path=PATH)
     if wishes.mode == "auto" and (stage.is_in_vpc or (brings and wishes.trust != "trusted")):
         return replace(wishes, mode="realtime")
     if wishes.mode == "serverless" and stage.is_in_vpc:

@@ -1,6 +1,6 @@
 """On what a model runs, what that costs, and how many copies of it are held. Called by `plans`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.door.catalogue import Catalogue, Price, catalogue
 from chalicelib.door.containers import Container
@@ -27,6 +27,13 @@ DEFAULT_CONCURRENCY = 5
 _WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
 _CONTEXT = "SM_VLLM_MAX_MODEL_LEN"
 """Source: the vLLM image's entry point, which makes an argument of every variable that begins with SM_VLLM_."""
+BATCHED_AT_ONCE = 16
+"""Of a server that puts requests together by itself: enough to fill its batches."""
+MOST_AT_ONCE = 1000
+"""Source: botocore's service model, AsyncInferenceClientConfig, MaxConcurrentInvocationsPerInstance."""
+_PATIENCE = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
+"""Seconds that the container gives a copy of the model: 60 unless told, where an async request may take 3,600."""
+_PATIENCE_NAMES = frozenset({_PATIENCE, "MMS_DEFAULT_RESPONSE_TIMEOUT", "TS_DEFAULT_RESPONSE_TIMEOUT"})
 _WORKER_NAMES = frozenset({_WORKERS, "MMS_DEFAULT_WORKERS_PER_MODEL", "TS_DEFAULT_WORKERS_PER_MODEL"})
 _BY_TOML = "deploy.toml says so"
 
@@ -41,8 +48,9 @@ class Placement:
             all the time (it costs nothing while nobody calls). None when the price is not known in USD.
         env: What the container must be told because of where it runs.
         why: One sentence per choice made, for people.
-        mode: realtime or serverless.
-        memory_mb, max_concurrency: Of serverless; None otherwise.
+        mode: realtime, serverless or async.
+        memory_mb: Of serverless; None otherwise.
+        max_concurrency: Requests at once, of serverless or of each instance of async; None otherwise.
         tensor_parallel: GPUs that share one copy; 1 where it is not split.
         context_tokens: The longest input and answer together that the memory was planned for.
         ranking: What was chosen, and the nearest of what was not, each with why not.
@@ -145,7 +153,8 @@ def _named(case: _Case, instance_type: str, why: str) -> Placement | None:
     candidate = next((each for each in case.ranking if each.name == instance_type), None)
     if candidate is None:
         check_cost(instance_type, None, case.most, case.wishes, case.findings)
-        return Placement(instance_type, case.count, None, (), (f"instance {instance_type}: {why}",))
+        placement = Placement(instance_type, case.count, None, (), (f"instance {instance_type}: {why}",))
+        return _queued(case, placement, copies_at_once=1)
     if candidate.obstacle in (Obstacle.KIND, Obstacle.MEMORY) and case.size.stored_bytes:
         message = f"{instance_type} is not expected to hold the model: {candidate.problem}"
         case.findings.add(TIGHT, message, path=PATH)
@@ -164,7 +173,7 @@ def _on_instance(case: _Case, candidate: Candidate, why: str) -> Placement:
     said = price.words(case.stage.region, times=case.count) if price is not None else "its price is not known here"
     times = f"{case.count} x " if case.count > 1 else ""
     reasons = (f"instance {times}{name}: {why}; {said}", why_env)
-    return Placement(
+    placement = Placement(
         instance_type=name,
         instance_count=case.count,
         price_per_hour_usd=_in_usd(price, case.count),
@@ -174,6 +183,37 @@ def _on_instance(case: _Case, candidate: Candidate, why: str) -> Placement:
         context_tokens=context_tokens(case.size),
         ranking=ranked_rows(case.ranking, candidate, case.wishes, case.count, case.most),
     )
+    return _queued(case, placement, copies_at_once=_copies_at_once(case, candidate))
+
+
+def _queued(case: _Case, placement: Placement, *, copies_at_once: int) -> Placement:
+    """Put a queue in front of the instances, where deploy.toml asks for one."""
+    if case.wishes.mode != "async":
+        return placement
+    asked = {name for name, _ in case.wishes.env}
+    patience = () if asked & _PATIENCE_NAMES or case.container.serves_one_copy else ((_PATIENCE, "3600"),)
+    at_once = BATCHED_AT_ONCE if case.container.serves_one_copy else copies_at_once
+    why = f"async: requests wait in a queue and are answered in S3, {at_once} at once on each instance: {_BY_TOML}"
+    return replace(
+        placement,
+        mode="async",
+        max_concurrency=at_once,
+        env=(*placement.env, *patience),
+        why=(*placement.why, why),
+    )
+
+
+def _copies_at_once(case: _Case, candidate: Candidate) -> int:
+    """How many copies of the model an instance has, each of which answers one request at a time."""
+    instance, asked = candidate.instance, dict(case.wishes.env)
+    wished = next((value for name in sorted(_WORKER_NAMES) if (value := asked.get(name, "")).isdigit()), None)
+    if wished is not None:
+        return min(max(1, int(wished)), MOST_AT_ONCE)
+    if instance is None:
+        return 1
+    if candidate.devices:
+        return max(1, instance.gpu_count)
+    return min(max(1, copies(instance.memory_gib, instance.vcpus, case.size)), instance.vcpus)
 
 
 def _asked_serverless(case: _Case) -> Placement | None:

@@ -81,10 +81,6 @@ class Rules:
         return min(DEFAULT_TRUST, self.trust_ceiling, key=TRUST_LEVELS.index)
 
 
-def _never_left_out(_: Any) -> str | None:
-    return None
-
-
 @dataclass(frozen=True)
 class Key:
     """One key.
@@ -94,7 +90,6 @@ class Key:
         example: A right value, as TOML.
         about: One sentence for the documentation.
         parse: Turns a value of the right type into the one used. Raises BadValue.
-        not_acted_on: Says what this version does instead of what the value asks for; None when it does as asked.
     """
 
     table: str
@@ -104,7 +99,6 @@ class Key:
     example: str
     about: str
     parse: Callable[[Any, Rules], Any]
-    not_acted_on: Callable[[Any], str | None] = _never_left_out
 
     @property
     def label(self) -> str:
@@ -204,10 +198,6 @@ def _memory(value: int, _: Rules) -> int:
     return value
 
 
-def _no_async(value: Any) -> str | None:
-    return "the model runs as a realtime endpoint" if value == "async" else None
-
-
 KEYS = (
     Key("", "task", (str,), "a string", '"text-classification"',
         "What the model does, as a Hugging Face pipeline tag. Left out: told from `config.json`.", _one_of(TASKS)),
@@ -218,8 +208,9 @@ KEYS = (
     Key("", "mode", (str,), "a string", '"realtime"',
         "`realtime`: instances, by the hour. `serverless`: billed by the second of computing, no GPU, no network"
         " isolation, 4 MB a request. `auto`: serverless where it holds the model, costs less for one that computes a"
-        " tenth of the time, and nothing in the archive wants isolating. `async`: valid, and runs as realtime."
-        " Left out: realtime.", _one_of(MODES), _no_async),
+        " tenth of the time, and nothing in the archive wants isolating. `async`: instances with a queue in front, for"
+        " requests that take up to an hour; a call is answered 202 and where its answer will be. Left out: realtime.",
+        _one_of(MODES)),
     Key("", "instance_type", (str,), "a string", '"ml.m5.large"',
         "A SageMaker instance type. Left out: the cheapest that holds the model.", _one_of(INSTANCE_TYPES)),
     Key("", "instance_count", (int,), "a whole number", "1",

@@ -59,12 +59,6 @@ ENV_NOT_ALLOWED = _declare(
     "`[env]` sets a variable that is not on the allow-list.",
     "Remove it; docs/deploy-toml.md lists what may be set.",
 )
-NOT_ACTED_ON = _declare(
-    "wish-not-acted-on",
-    Severity.WARNING,
-    "A valid key asks for something this version of Tarmac does not do yet; the model runs without it.",
-    "Remove the key, or leave it for a later version.",
-)
 
 _MAX_BYTES = 64 << 10
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
@@ -199,9 +193,6 @@ class _Reading:
             self._add(TRUST_ABOVE_STAGE, key.table, key.name, f"{label} {exc}", fix=exc.fix)
         except BadValue as exc:
             self._add(BAD_VALUE, key.table, key.name, f"{label} {exc}", fix=exc.fix)
-        else:
-            if (note := key.not_acted_on(value)) is not None:
-                self._add(NOT_ACTED_ON, key.table, key.name, f"{label} is valid but not acted on yet: {note}")
 
     def _read_env(self, table: Mapping[str, Any]) -> None:
         for name, value in table.items():

@@ -4,7 +4,7 @@ import json
 import mimetypes
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 APP = "tarmac"
 FOLLOW_EVERY_S = 0.5
+FIRST_LOOK_S = 0.1
 
 
 def read_body(body: str, content_type: str | None) -> tuple[bytes, str]:
@@ -62,7 +63,12 @@ def _is_json_text(text: str | bytes) -> bool:
 @click.argument("body")
 @click.option("--content-type", help="Of the body; else told from it.")
 @click.option("--accept", default="*/*", show_default=True, help="What the answer should be.")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for a model that sleeps or starts.")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait for a model that sleeps or starts, and for an asynchronous one's answer.",
+)
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=0), default=600, show_default=True, help="Seconds.")
 @click.option("--raw", is_flag=True, help="Write the answer's bytes as they came.")
 @engine_option
@@ -96,7 +102,43 @@ def invoke(
                 raise problem
             tell(f"{problem.message} ...")
             time.sleep(wait_s)
+        if wait and (path := _parked_at(answer)):
+            answer = _await_answer(engine, path, tell, began_s=began_s, timeout_s=timeout_s)
     _show_answer(answer, raw=raw, seconds=time.monotonic() - began_s, attempts=attempts)
+
+
+def _parked_at(answer: "httpx.Response") -> str | None:
+    """Where an asynchronous model's answer will be; None when this is the answer."""
+    path = str(answer.headers.get("location", ""))
+    return path if answer.status_code == 202 and path.startswith("/requests/") else None
+
+
+def _await_answer(
+    engine: Engine, path: str, tell: Callable[[str], None], *, began_s: float, timeout_s: float
+) -> "httpx.Response":
+    """Look for an asynchronous model's answer until it is there, the more seldom the longer it takes.
+
+    Raises:
+        CommandFailed: The request failed, or takes too long.
+    """
+    pause_s = FIRST_LOOK_S
+    while True:
+        answer = engine.send("GET", path)
+        told_s = answer.headers.get("retry-after", "")
+        if answer.status_code >= 400 and not (answer.status_code in (429, 503) and told_s):
+            raise failure_of(answer)
+        if answer.status_code < 400 and _parked_at(answer) is None:
+            return answer
+        elapsed_s = time.monotonic() - began_s
+        if elapsed_s + pause_s > timeout_s:
+            raise CommandFailed(
+                f"the request was taken, and is not answered after {elapsed_s:.0f} s",
+                fix=f"its answer will be at GET {path}; or wait longer with --timeout",
+                code="timed_out",
+            )
+        tell(f"waiting for the answer {elapsed_s:.0f} s ...")
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, float(told_s) if told_s.isdigit() else 1.0)
 
 
 def _show_answer(answer: "httpx.Response", *, raw: bool, seconds: float, attempts: int) -> None:

@@ -52,7 +52,7 @@ def _machines(view: View) -> str:
     if view["instance_type"] is None:
         return "-"
     many = f"{scale['min']}-{scale['max']} x " if scale else f"{count} x " if count > 1 else ""
-    return f"{many}{view['instance_type']}"
+    return f"{many}{view['instance_type']}{' async' if view['mode'] == 'async' else ''}"
 
 
 @click.command()
@@ -126,7 +126,8 @@ def plan(name: str | None, engine: Engine) -> None:
             out().print(f"{each}: nothing to do")
         for action in actions:
             # The bounds of EnsureScaling are a few numbers; a plan, a drop or a mark would fill the screen.
-            shown = {**action, **(action.get("wished") or {})}
+            mode = {"mode": action["plan"]["mode"]} if action.get("plan") else {}
+            shown = {**action, **(action.get("wished") or {}), **mode}
             rest = {key: value for key, value in shown.items() if key != "action" and type(value) in (str, int)}
             out().print(f"{each}: {action['action']} {' '.join(f'{k}={v}' for k, v in rest.items())}", soft_wrap=True)
         if name and rankings[each]:

@@ -17,6 +17,7 @@ from chalicelib.aws.looks import SqsLooks
 from chalicelib.aws.marks import S3Marks
 from chalicelib.aws.metrics import CloudWatchMetrics
 from chalicelib.aws.releases import S3Releases
+from chalicelib.aws.requests import S3Requests
 from chalicelib.aws.runtime import SageMakerRuntime
 from chalicelib.aws.scaling import ApplicationAutoScaling
 from chalicelib.bootstrap import SystemClock, World
@@ -153,7 +154,7 @@ def _embedded(clients: dict[str, Any], bucket_name: str, queue_url: str) -> Hous
     s3, sagemaker, sqs = clients["s3"], clients["sagemaker"], clients["sqs"]
     bucket = Bucket(lambda: s3, bucket_name)
     role_arn = "arn:aws:iam::123456789012:role/tarmac"
-    endpoints = SageMakerEndpoints(lambda: sagemaker, app=APP, role_arn=role_arn)
+    endpoints = SageMakerEndpoints(lambda: sagemaker, app=APP, role_arn=role_arn, bucket_name=bucket_name)
     world = World(
         drops=S3Drops(bucket),
         releases=S3Releases(bucket),
@@ -163,6 +164,7 @@ def _embedded(clients: dict[str, Any], bucket_name: str, queue_url: str) -> Hous
         metrics=CloudWatchMetrics(lambda: clients["cloudwatch"]),
         looks=SqsLooks(lambda: sqs, queue_url),
         clock=SystemClock(),
+        parked=S3Requests(bucket),
         scaling=ApplicationAutoScaling(lambda: clients["application-autoscaling"]),
     )
     theirs = SageMakerEndpoints(lambda: sagemaker, app="theirs", role_arn=role_arn)

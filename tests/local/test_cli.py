@@ -381,3 +381,27 @@ def test_ctrl_c_exits_130_without_a_traceback(state: Path, echo: str) -> None:
 
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def test_invoke_follows_an_asynchronous_model_s_request_to_its_answer(state: Path, tmp_path: Path) -> None:
+    """Through `tarmac up`'s own parts and a real model: answer, JSON, failure, and what is said of the model."""
+    archive = echo_archive(tmp_path)
+    toml = tmp_path / "deploy.toml"
+    toml.write_text('mode = "async"\n')
+    checked = tarmac("check", str(archive), "--toml", str(toml), "--json")
+    pushed = at(state, "push", str(archive), "--name", "queued", "--toml", str(toml), "--wait", "--json")
+
+    answer = at(state, "invoke", "queued", "hello there", "--json")
+    plain = at(state, "invoke", "queued", '{"inputs": 1}')
+    taken = at(state, "invoke", "queued", "x", "--no-wait", "--json")
+    status = at(state, "status", "queued")
+
+    assert pushed.code == 0, pushed.err
+    assert checked.raw["plan"]["mode"] == "async"
+    assert (answer.raw["status"], answer.raw["answer"]) == (200, {"echo": "hello there"})
+    assert json.loads(plain.out) == {"echo": 1}
+    assert taken.raw["status"] == 202
+    assert taken.raw["answer"]["answer_path"] == f"/requests/{taken.raw['answer']['request']}"
+    assert " async" in status.out
+    assert "requests wait in a queue" in status.out
+    assert at(state, "rm", "queued", "--yes", "--wait").code == 0

@@ -1,4 +1,4 @@
-"""Random histories in which models become serverless, scaled, and instances again: no request meets a replacement."""
+"""Random histories of models that become serverless, scaled, async and plain again: no request meets a replacement."""
 
 import os
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from chalicelib.looker import live_release
 from chalicelib.names import ModelName, endpoint_name, toml_key
 from chalicelib.planner import must_replace
 from chalicelib.state import EndpointStatus
-from tests.fakes import APP, FakeEndpoint
+from tests.fakes import APP, DAWN, FakeEndpoint
 from tests.simulation.histories import History
 
 SEEDS = int(os.environ.get("TARMAC_SIMULATION_SEEDS", "300")) // 3
 BATCHES = 5
-TOMLS = (b"", b'mode = "serverless"\ntrust = "trusted"\n', b"[autoscale]\nmin = 2\nmax = 4\n")
+TOMLS = (b"", b'mode = "serverless"\ntrust = "trusted"\n', b"[autoscale]\nmin = 2\nmax = 4\n", b'mode = "async"\n')
 
 
 class ModesHistory(History):
@@ -38,8 +38,28 @@ class ModesHistory(History):
                     self.world.bucket.put(toml_key(model), toml)
         super()._drop()
 
+    def _settle(self) -> None:
+        """Queues are worked off now and then."""
+        if self.chance.random() < 0.1:
+            self.world.runtime.work(self.world.bucket)
+        super()._settle()
+
+    def _rest(self) -> None:
+        self.world.runtime.work(self.world.bucket)
+        super()._rest()
+
+    def _check_queue(self, endpoint: FakeEndpoint) -> None:
+        """What waits is lost with an endpoint only where its model was removed, or put back a moment ago."""
+        is_put_back = self.clock.now() - self.put_back_at.get(endpoint.name, DAWN) < timedelta(seconds=300)
+        if endpoint.status is not EndpointStatus.IN_SERVICE or is_put_back or not self._drop_is_there(endpoint.name):
+            return
+        waiting = [one for one in self.world.runtime.queue if one.endpoint == endpoint.name and one.ended_at is None]
+        if waiting:
+            self.broken.append(f"{endpoint.name} deleted though {len(waiting)} requests wait")
+
     def _check_delete(self, endpoint: FakeEndpoint) -> None:
         """A replacement is no sleep: it asks for no idleness, but for a mark that every process has seen."""
+        self._check_queue(endpoint)
         if endpoint.status is EndpointStatus.IN_SERVICE and self._is_replacement(endpoint):
             if self._is_wanted_asleep(endpoint):
                 # A crash between mark and use has left a mark like a person's: the sweep acts upon it, and it sleeps.
@@ -94,7 +114,9 @@ class ModesHistory(History):
             return
         served = live_release(desired, actual, APP) == desired.target.release
         self._claim(served, f"{model} does not serve its target")
-        self._claim(actual.endpoint.is_serverless == desired.target.plan.is_serverless, f"{model} is of the other kind")
+        plan, found = desired.target.plan, actual.endpoint
+        is_alike = (found.is_serverless, found.is_async) == (plan.is_serverless, plan.is_async)
+        self._claim(is_alike, f"{model} is of the other kind")
         bounds = self.world.scaling.bounds.get(actual.endpoint.name)
         self._claim(bounds == desired.target.plan.autoscale, f"{model} scales {bounds}")
 

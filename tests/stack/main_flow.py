@@ -72,6 +72,17 @@ class Flow:
             return answer.status_code, json.loads(answer.body)
         return answer.status_code, answer.body
 
+    def answer_later(self, model: str, body: bytes, *, within_s: float = 30) -> tuple[int, Any]:
+        """Ask an asynchronous model, and wait for the answer."""
+        status, raw = self.http("POST", f"/models/{model}/invocations", body)
+        assert status == 202, raw
+        assert self.http("GET", f"/requests/{model}.{'0' * 32}")[0] == 404
+        deadline = time.monotonic() + within_s
+        while (found := self.http("GET", raw["answer_path"]))[0] == 202:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+        return found
+
     def look(self, model: str) -> None:
         with at_door("look"):
             event = self.client.events.generate_sqs_event([json.dumps({"model": model})])
@@ -225,8 +236,16 @@ def _live(flow: Flow, model: str, move: Callable[[str], None]) -> None:
     move(scaled)
 
     flow.http("GET", "/models")
-    # As the requests' room will leave them: what is parked goes with its model.
-    flow.s3.put_object(Bucket=flow.stack.bucket, Key=f"requests/{model}/parked/answer", Body=b"{}")
+    queued = f"{model}-queued"
+    flow.drop(queued, archive("queued"))
+    flow.drop(queued, b'mode = "async"\n', "models/{}/deploy.toml")
+    flow.until(queued, "ready", move)
+    assert flow.answer_later(queued, PAYLOAD) == (200, PAYLOAD)
+    flow.http("DELETE", f"/models/{queued}")
+    # What is parked goes with its model.
+    flow.until(queued, "gone", move)
+    move(queued)
+
     flow.http("DELETE", f"/models/{model}")
     flow.until(model, "gone", move)
     move(model)

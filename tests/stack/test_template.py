@@ -173,7 +173,8 @@ def test_the_model_s_role_reads_releases_and_never_drops(packaged):
     (inline,) = packaged.cloudformation()["Resources"]["ModelRole"]["Properties"]["Policies"]
     reads = [raw for raw in inline["PolicyDocument"]["Statement"] if raw.get("Action") == "s3:GetObject"]
 
-    assert [raw["Resource"] for raw in reads] == [{"Fn::Sub": "${DropBucket.Arn}/releases/*"}]
+    places = ["${DropBucket.Arn}/releases/*", "${DropBucket.Arn}/requests/*/input"]
+    assert [raw["Resource"] for raw in reads] == [{"Fn::Sub": each} for each in places]
 
 
 def test_every_alarm_writes_to_the_topic_and_every_setting_reaches_the_functions(packaged):

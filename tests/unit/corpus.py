@@ -706,7 +706,7 @@ CASES: dict[str, Case] = {
     "toml two tasks": good('task = "fill-mask"\n[env]\nHF_TASK = "translation"', "toml-bad-value"),
     "toml max below min": good("[autoscale]\nmin = 3\nmax = 2", "toml-bad-value"),
     "toml autoscale without bound": good("[autoscale]\nmin = 3", "toml-bad-value"),
-    "toml async": good('mode = "async"', "wish-not-acted-on"),
+    "toml async": good('mode = "async"\n[autoscale]\nmax = 2', "async-not-scaled"),
     "toml memory": good("[serverless]\nmemory_mb = 1000", "toml-bad-value"),
     "toml hub model": good('hub_model = "../x"', "toml-bad-value"),
     "toml below the floor": good('idle_after = "5m"', "idle-after-below-floor"),

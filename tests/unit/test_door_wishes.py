@@ -11,7 +11,6 @@ from chalicelib.door.schema import KEYS, Rules, duration_words
 from chalicelib.door.wishes import Wishes, line_of, read_wishes
 from chalicelib.reports import Check
 from tarmac.docs_checks import PAGES
-from tests.unit.test_door_corpus import BUILT, report_on
 
 RULES = Rules(idle_floor_s=900.0, allowed_images=frozenset({"1.dkr.ecr.eu-west-1.amazonaws.com/mine:1"}))
 
@@ -108,15 +107,6 @@ def test_durations_are_shown_as_they_are_written(seconds: float) -> None:
 
     wishes, _ = read(f'idle_after = "{words}"')
     assert seconds < 900 or wishes.idle_after_s == timedelta(seconds=seconds).total_seconds()
-
-
-def test_a_wish_not_acted_on_is_said_and_does_not_refuse() -> None:
-    report = report_on(BUILT["bert"], b'mode = "async"')
-
-    assert report.is_accepted
-    assert report.plan is not None
-    assert report.plan.mode == "realtime"
-    assert "wish-not-acted-on" in [check.id for check in report.checks]
 
 
 @pytest.mark.parametrize("page", PAGES)

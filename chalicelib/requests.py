@@ -1,7 +1,7 @@
 """Requests to asynchronous models: taken with 202, and found again by their id. Called by proxy and by the API.
 
 What is asked lies in S3 before SageMaker is told, and the caller hears of an id only when it is written down where the
-answer will be: what was accepted is not lost. Source: docs/decisions/0017-async.md
+answer will be: what was accepted is not lost. Source: docs/decisions/0018-async.md
 """
 
 import re

@@ -1,6 +1,7 @@
 """Reading an archive: the door beside the bare decompressor and `tar -tzf`, on the same bytes.
 
-    python -m benchmarks.door [--size MB] [--dtype F32|BF16] [--packed-by tarmac|tar] [--rounds N] [--keep DIR]
+    python -m benchmarks.door [--size MB] [--dtype F32|BF16] [--packed-by tarmac|tar] [--torch-only] [--rounds N]
+                              [--keep DIR]
 
 The door does what the others do not: it hashes, reads every header, judges and plans. Each case is a process of its
 own that finds the file in the page cache; what is timed is the reading, not the start of Python. The bare decompressor
@@ -16,7 +17,15 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, present
 from benchmarks.rounds import interleaved, parser, timed
-from benchmarks.weights import DTYPES, PACKERS, into_cache, make_archive, shelf
+from benchmarks.weights import (
+    DTYPES,
+    PACKERS,
+    TORCH_FORMS,
+    into_cache,
+    make_archive,
+    make_torch_archive,
+    shelf,
+)
 
 OF_BARE_MIN, OF_TAR_MIN, MEMORY_MAX_MB = 0.9, 2.3, 64
 _TIMED = """
@@ -106,15 +115,20 @@ def main() -> None:
     """Measure and present."""
     options = parser(__doc__, rounds=5)
     options.add_argument("--packed-by", choices=PACKERS, action="append", help="what packed the archive; both")
+    options.add_argument("--torch-only", action="store_true", help="only what torch.save wrote")
     chosen = options.parse_args()
     figures: list[Figure] = []
+    size_bytes = chosen.size * 1_000_000
     with shelf(chosen.keep) as folder:
-        for dtype in chosen.dtype or DTYPES:
+        for dtype in () if chosen.torch_only else chosen.dtype or DTYPES:
             for packer in chosen.packed_by or PACKERS:
-                size_bytes = chosen.size * 1_000_000
                 archive = make_archive(folder, dtype, size_bytes, packer)
                 label = f"{dtype} packed by {packer}"
                 figures += measure(label, archive, size_bytes=size_bytes, rounds=chosen.rounds)
+        for dtype, form in TORCH_FORMS:
+            if dtype in (chosen.dtype or DTYPES):
+                archive = make_torch_archive(folder, dtype, size_bytes, form)
+                figures += measure(f"{dtype}, torch's {form}", archive, size_bytes=size_bytes, rounds=chosen.rounds)
     present("door", f"Reading an archive of {chosen.size:,} MB of weights", figures)
 
 

@@ -19,6 +19,9 @@ from tarmac.packer import pack
 
 DTYPES = ("F32", "BF16")
 PACKERS = ("tarmac", "tar")
+TORCH_FORMS = (("F32", "zip"), ("BF16", "zip"), ("F32", "older format"))
+"""What is measured of torch.save's files: dtype and format."""
+_TORCH_TENSORS = 60
 _CHUNK_BYTES = 1 << 26
 _SEED, _DEVIATION = 7, 0.02
 
@@ -51,6 +54,24 @@ def make_model(folder: Path, dtype: str, size_bytes: int) -> Path:
     # Written last: a folder without it was broken off.
     (folder / "config.json").write_text(json.dumps({"architectures": ["BertForSequenceClassification"]}))
     return folder
+
+
+def make_torch_archive(shelf: Path, dtype: str, size_bytes: int, form: str) -> Path:
+    """Pack such a model as `torch.save` writes it, by zip or in its older format, with `tarmac pack`; return it."""
+    import torch  # takes a second, and no other case needs it
+
+    archive = shelf / f"{dtype}-{size_bytes}-{form.replace(' ', '-')}.tar.gz"
+    if archive.exists():
+        return archive
+    folder = shelf / archive.name.removesuffix(".tar.gz")
+    make_model(folder, dtype, 64)
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    raw = bytearray().join(weights(dtype, size_bytes))
+    tensors = torch.frombuffer(raw, dtype=torch.float32 if dtype == "F32" else torch.bfloat16).chunk(_TORCH_TENSORS)
+    state = {f"layer.{number}.weight": tensor.clone() for number, tensor in enumerate(tensors)}
+    torch.save(state, folder / "pytorch_model.bin", _use_new_zipfile_serialization=form == "zip")
+    pack(folder, broken := archive.with_suffix(".part"))
+    return broken.rename(archive)
 
 
 def make_archive(shelf: Path, dtype: str, size_bytes: int, packer: str = "tarmac") -> Path:

@@ -36,12 +36,19 @@ NESTED_MAX = 4
 OPCODES_MAX = 32_000_000
 GLOBALS_MAX = 1_000
 KEYS_MAX = 1 << 19
+STORAGES_MAX = 1 << 14
 UNPACKED_RATIO_MAX = 20
 
 
 STOP = ord(".")
 Table = Sequence["Callable[[Machine], object] | None"]
 """What each opcode does, by its byte; None for a byte that is no opcode."""
+_STORAGE_MODULES = frozenset({"torch", "torch.storage"})
+_STORAGE_ITEM_BYTES = {
+    "UntypedStorage": 1, "ByteStorage": 1, "CharStorage": 1, "BoolStorage": 1, "ShortStorage": 2, "HalfStorage": 2,
+    "BFloat16Storage": 2, "IntStorage": 4, "FloatStorage": 4, "LongStorage": 8, "DoubleStorage": 8,
+    "ComplexFloatStorage": 8, "ComplexDoubleStorage": 16,
+}  # fmt: skip
 _RECONSTRUCTORS = frozenset({Global("copyreg", "_reconstructor"), Global("copy_reg", "_reconstructor")})
 _DTYPE = Global("numpy", "dtype")
 
@@ -75,10 +82,12 @@ class Found:
         imports: The globals that they name.
         keys: Hashes of every dict's keys, as this process makes them: the names of tensors are among them. None when
             there are too many, or one of them is not known.
+        storages: How many bytes each torch storage behind them has, by key, as far as they say it plainly.
     """
 
     imports: set[Global] = field(default_factory=set)
     keys: "array[int] | None" = field(default_factory=lambda: array("q"))
+    storages: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -230,11 +239,23 @@ class Machine:
         if code.lstrip("|<>=") in ("O", "O8"):
             if self.depth >= NESTED_MAX:
                 raise Unfollowed(f"pickles are nested more than {NESTED_MAX} deep")
-            Machine(self.tape, self.budget, self.table, self.found, self.depth + 1).run()
+            Machine(self.tape, self.budget, self.table, self.found, depth=self.depth + 1).run()
             return
         if known.get("numpy_array_alignment_bytes") is not None:
             self.tape.skip(self.tape.byte())
         self.tape.skip(math.prod(shape) * item_bytes(code))
+
+    def refer(self) -> None:
+        """BINPERSID: a torch storage that is kept outside the pickle, whose size is noted.
+
+        Source: torch.serialization._save, `persistent_id`: ("storage", type, key, location, items).
+        """
+        match self.pop():
+            case ("storage", Global(module, name), str(key), str(), int(count)) if _is_count(count):
+                item_bytes = _STORAGE_ITEM_BYTES.get(name) if module in _STORAGE_MODULES else None
+                if item_bytes is not None and len(self.found.storages) < STORAGES_MAX:
+                    self.found.storages[key] = count * item_bytes
+        self.push(OTHER)
 
     def reduce(self) -> None:
         """REDUCE, with what is known of the two calls that matter. Raises Unfollowed."""

@@ -249,7 +249,7 @@ _ACTS: dict[bytes, Callable[[Machine], Any]] = {
     b"\x83": _ext,
     b"\x84": _ext,
     b"P": _text_line(None),
-    b"Q": _pops_and_pushes(1, OTHER),
+    b"Q": lambda m: m.refer(),
     b"\x80": _skips(1, pushes=False),
     b"\x95": _skips(8, pushes=False),
 }

@@ -93,7 +93,7 @@ def _follow_file(tape: Tape, found: Found, budget: Budget, through: Through) -> 
 
 
 def _follow_zip(tape: Tape, found: Found, budget: Budget) -> None:
-    for name, member in zip_members(tape, budget):
+    for name, member in zip_members(tape, budget, found.storages):
         is_storage = _STORAGE.search(name) is not None and not name.endswith(".pkl")
         if name.endswith((".pkl", ".debug_pkl")):
             _follow_stream(member, found, budget)

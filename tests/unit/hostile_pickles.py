@@ -47,6 +47,12 @@ def with_descriptors(files: dict[str, bytes]) -> bytes:
     return made + directory + b"PK\x05\x06" + end
 
 
+def stored(size: int) -> bytes:
+    """A pickle that refers to a storage of so many bytes, as torch.save does."""
+    made = b"\x80\x02(" + b"X\x07\0\0\0storage" + b"ctorch\nByteStorage\n" + b"X\x01\0\0\x000" + b"X\x03\0\0\0cpu"
+    return made + b"\x8a\x08" + struct.pack("<q", size) + b"tQ."
+
+
 def array_wrapper(dtype_state: bytes = b"", raw: bytes = bytes(16), dtype: str = "f8") -> bytes:
     """joblib's wrapper of an array of two float64, and the array's bytes between the opcodes."""
     made = b"\x80\x04" + text("joblib.numpy_pickle") + text("NumpyArrayWrapper") + b"\x93)\x81}("
@@ -160,6 +166,10 @@ NOT_FOLLOWED: dict[str, bytes] = {
         b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01"
     ),
     "a zip full of what looks like its end": with_descriptors({"a/data.pkl": DATA, "a/data/0": b"PK\x07\x08" * 10_001}),
+    "a storage said to be longer, over a hidden member": with_descriptors(
+        {"a/data.pkl": stored(200), "a/data/0": bytes(40), "a/x": framed(SYSTEM_4), "a/y": bytes(400)}
+    ),
+    "a storage said to have no end": with_descriptors({"a/data.pkl": stored(1 << 40), "a/data/0": bytes(40)}),
     "a zip with a pickle by another name": zipped({"a/data.pkl": DATA, "a/x": framed(SYSTEM_4)}),
     "a zip without a directory": zipped({"a/data.pkl": DATA}).partition(b"PK\x01\x02")[0],
 }  # fmt: skip
@@ -171,6 +181,10 @@ HONEST: dict[str, bytes] = {
     "torch's zip with descriptors": with_descriptors(
         {"a/data.pkl": DATA, "a/data/0": b"PK\x07\x08" + bytes(60) + b"PK\x03\x04", "a/version": b"3\n"}
     ),
+    "torch's zip with a storage of known size": with_descriptors(
+        {"a/data.pkl": stored(64), "a/data/0": b"PK\x07\x08" + bytes(60), "a/version": b"3\n"}
+    ),
+    "torch's zip with a storage said to be shorter": with_descriptors({"a/data.pkl": stored(9), "a/data/0": bytes(64)}),
     "torch's older format": TORCH_MAGIC + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + DATA + pickle.dumps(["0"], 2)
     + bytes(range(256)),
     "zlib": zlib.compress(framed(b"N")),

@@ -159,6 +159,19 @@ def test_what_is_no_classifier_of_texts_is_given_no_pass_of_one(head: str) -> No
     assert quick_classifier(model, [[2, 3, 4], [2, 3, 4, 5, 6]], batch) is None
 
 
+def test_a_classifier_with_a_pass_of_its_own_is_left_alone() -> None:
+    """It may say the same of the texts it is tried with, and something else of others."""
+
+    class Own(transformers.BertForSequenceClassification):
+        def forward(self, *given: Any, **options: Any) -> Any:
+            return super().forward(*given, **options)
+
+    model, batch = Own(CONFIGS["bert"]).eval(), padded((3, 5))
+    without_padding(model, any_batch)
+
+    assert quick_classifier(model, [batch["input_ids"][0, :3].tolist(), batch["input_ids"][1].tolist()], batch) is None
+
+
 def test_a_classifier_with_another_head_is_left_alone() -> None:
     """What stands where BERT has its classifier says something else than one product: it is found out by trying."""
     model, batch = model_of("bert", "AutoModelForSequenceClassification"), padded((3, 5))

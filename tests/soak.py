@@ -52,9 +52,15 @@ BUILDERS: dict[str, Callable[[Path], object]] = {"sentiment": sentiment.build, "
 def _watch(process: psutil.Process, seconds: float, samples_mb: list[float]) -> None:
     for number in range(SAMPLES):
         time.sleep(seconds / SAMPLES)
-        samples_mb.append(process.memory_info().rss / 2**20)
+        samples_mb.append(_memory_mb(process))
         if (number + 1) % (SAMPLES // 10) == 0:
             print(f"{seconds * (number + 1) / SAMPLES:6.0f} s   {samples_mb[-1]:.1f} MB", flush=True)
+
+
+def _memory_mb(server: psutil.Process) -> float:
+    """Memory of all processes of a server; what they share is counted once, where the system tells."""
+    own = [process.memory_full_info() for process in (server, *server.children(recursive=True))]
+    return sum(getattr(memory, "pss", memory.rss) for memory in own) / 2**20
 
 
 def soak(model_dir: Path, requests: list[bytes], seconds: float) -> tuple[float, float, list[float]]:

@@ -101,6 +101,11 @@ class TaskBackend(AtOnce):
         )
         self.batch_items = task.batch_items
 
+    @property
+    def model(self) -> Any:
+        """The task's torch model; None where it has none."""
+        return getattr(self._task, "model", None)
+
     def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
         """Parse one request. Raises CallerFault."""
         job = self._task.parse(decode(body, content_type, takes_sheets=self._task.takes_sheets))

@@ -19,6 +19,7 @@ from .faults import Fault, Overloaded
 from .figures import Figures
 from .outflows import Departures, Disconnected, Receive, Send, send_stream
 from .settings import Settings
+from .siblings import Family
 from .workers import Worker
 
 Scope = MutableMapping[str, Any]
@@ -32,8 +33,9 @@ _LOOK_S = 0.25
 class Doors:
     """The ASGI application."""
 
-    def __init__(self, worker: Worker, figures: Figures, settings: Settings) -> None:
+    def __init__(self, worker: Worker, figures: Figures, settings: Settings, family: Family) -> None:
         self._worker = worker
+        self._family = family
         self._figures = figures
         self._settings = settings
         self._bodies = Bodies(most=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
@@ -60,6 +62,7 @@ class Doors:
             await asyncio.sleep(_LOOK_S)
             self._departures.look()
             self._bodies.look()
+            self._figures.note_waiting(self._worker.waiting)
 
     def _look(self, path: str, method: str) -> Reply:
         if path not in ("/ping", "/metrics", "/invocations"):
@@ -67,11 +70,16 @@ class Doors:
         if path == "/invocations" or method not in ("GET", "HEAD"):
             return _error(405, f"{path} does not take {method}")
         if path == "/metrics":
-            text = self._figures.render(is_ready=self._worker.is_ready, waiting=self._worker.waiting)
+            self._figures.note_waiting(self._worker.waiting)
+            text = self._figures.render(is_ready=self._is_ready)
             return 200, text.encode(), "text/plain; version=0.0.4; charset=utf-8"
-        if not self._worker.is_ready:
+        if not self._is_ready:
             return _error(503, "the model is still loading" if self._worker.backend is None else "the model is stuck")
         return 200, b"{}", _JSON
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._worker.is_ready and self._family.is_well
 
     async def _invoke(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
         """Answer; None where the answer has been sent already, as a stream."""

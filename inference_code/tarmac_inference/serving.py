@@ -9,29 +9,26 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NoReturn
 
-import uvicorn
-
-from .backends import Backend, TaskBackend
+from .backends import Backend
+from .connections import server_of
 from .doors import Doors
 from .events import log
-from .faults import Fault, LoadError, Stuck
-from .figures import Figures
+from .faults import LoadError, Stuck
+from .figures import NUMBERS, Figures
 from .settings import Settings
 from .shortages import first_line, is_shortage
-from .smoke import read_smokes
-from .smoke import run as run_smokes
-from .tasks import Task
+from .siblings import MOST, Family, Pause, shared
+from .starting import load_and_try, processes_for
 from .workers import Worker
 
 _GRACE_S = 10
 """Seconds that requests in flight get after SIGTERM."""
 
-_LARGE = 10_000_000
-"""Weights from which on a second thread was measured to help: 117 to 172 answers a second for a model of 22 million."""
+_LEAVE_S = 2.0
+_LOOK_S = 0.25
 
 _SWITCH_INTERVAL_S = 0.001
 """How long the inference thread may keep Python from the event loop, and the other way round."""
@@ -42,67 +39,6 @@ READY, ALIVE = b"r", b"."
 
 STUCK_STATUS = 70
 """The exit code when the model does not come back: EX_SOFTWARE of sysexits.h."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, with signals left to us: its own handlers end the process by the signal, not with exit code 0."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def load(settings: Settings) -> Backend:
-    """Load the model, on the inference thread: the user's own code where the archive has some, else the task's."""
-    from .hooks import load_hooks
-
-    hooks = load_hooks(settings.model_dir)
-    if hooks is not None:
-        return hooks
-    from .registry import load_task
-
-    task = load_task(settings.model_dir)
-    _set_threads(task, settings.threads)
-    return backend_of(task)
-
-
-def load_and_try(settings: Settings) -> Backend:
-    """Load the model, and have it pass its smoke test: its task's own sample, and what code/smoke.json asks.
-
-    Raises:
-        LoadError: It did not.
-    """
-    smokes = read_smokes(settings.model_dir)
-    backend = load(settings)
-    try:
-        backend.warm_up()
-    except Fault as fault:
-        raise LoadError(f"the smoke test failed: on its task's own sample {fault}") from fault
-    run_smokes(backend, smokes)
-    return backend
-
-
-def backend_of(task: Task) -> Backend:
-    """Texts are written a token at a time, everything else is answered in one go."""
-    if task.name != "text-generation":
-        return TaskBackend(task)
-    from .continuous import GenerationBackend
-    from .generation import TextGeneration
-
-    assert isinstance(task, TextGeneration)  # noqa: S101  # the only one of that name
-    return GenerationBackend(task)
-
-
-def _set_threads(task: Task, wished: int | None) -> None:
-    """Give a model as many threads as help it: a tiny one is slower with two, and erratic."""
-    model = getattr(task, "model", None)
-    if model is None:
-        return
-    import torch
-
-    size = sum(weights.numel() for weights in model.parameters())
-    fitting = len(os.sched_getaffinity(0)) if size >= _LARGE and hasattr(os, "sched_getaffinity") else 1
-    torch.set_num_threads(wished or fitting)
 
 
 async def serve(listener: socket.socket, settings: Settings, pulse_fd: int | None) -> BaseException | None:
@@ -116,63 +52,115 @@ async def serve(listener: socket.socket, settings: Settings, pulse_fd: int | Non
     Returns:
         Why the process has to end; None after a signal.
     """
-    started_s = time.monotonic()
-    figures = Figures()
-    worker = Worker(
-        timeout_s=settings.timeout_s,
-        give_up_s=settings.give_up_s,
-        max_waiting=settings.max_waiting,
-        on_batch=figures.count_batch,
-    )
-    doors = Doors(worker, figures, settings)
-    server = _server(doors)
+    started_s, loop = time.monotonic(), asyncio.get_running_loop()
+    one = _Process(settings, Family(settings.give_up_s), shared(MOST * NUMBERS))
 
-    def stop() -> None:
-        server.should_exit = True
+    def load_and_grow() -> Backend:
+        backend = load_and_try(settings)
+        count = processes_for(backend, settings.processes)
+        if count > 1:
+            gc.freeze()  # what is collected no more is written to no more, and stays shared
+            one.family.grow(count, lambda others: live(others, backend, one), lambda: Pause(loop.call_soon_threadsafe))
+        return backend
 
     def changed() -> None:
-        if worker.failure is not None:
-            stop()
+        if one.worker.failure is not None:
+            one.stop()
             return
         _beat(pulse_fd, READY)
         gc.freeze()
         gc.enable()
-        log("ready", took_s=round(time.monotonic() - started_s, 2), model_dir=settings.model_dir)
+        took_s = round(time.monotonic() - started_s, 2)
+        log("ready", took_s=took_s, model_dir=settings.model_dir, processes=one.family.size)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    worker.start(lambda: load_and_try(settings), changed)
-    watcher = asyncio.create_task(worker.watch())
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    beside = (
-        asyncio.create_task(doors.look_after()),
-        asyncio.create_task(_keep_beating(pulse_fd, every_s=min(1.0, settings.give_up_s / 8))),
-    )
-    await asyncio.wait((watcher, serving), return_when=asyncio.FIRST_COMPLETED)
-    if not serving.done():
-        watcher.result()
-        log("stuck", at=worker.places())
-        return Stuck(f"the model has not come back from a request for {settings.give_up_s:g} s; this process ends")
-    for task in (watcher, *beside):
-        task.cancel()
-    await serving
-    return worker.failure
+        loop.add_signal_handler(number, one.stop)
+    one.server.accept_for(one.family, listener)
+    one.worker.start(load_and_grow, changed)
+    beating = asyncio.create_task(_keep_beating(pulse_fd, every_s=min(1.0, settings.give_up_s / 8)))
+    failure = await one.run()
+    beating.cancel()
+    if failure is None:
+        one.family.outlive(one.told_at_s + _GRACE_S + _LEAVE_S)
+    return failure
 
 
-def _server(doors: Doors) -> _Server:
-    return _Server(
-        uvicorn.Config(
-            doors,
-            lifespan="off",
-            ws="none",
-            proxy_headers=False,  # nobody asks who called: it would be found out for every request
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
+class _Process:
+    """One process that answers: its event loop's part and its model's."""
+
+    def __init__(self, settings: Settings, family: Family, memory: "memoryview[float]") -> None:
+        self.settings, self.family, self.memory = settings, family, memory
+        self.told_at_s = 0.0
+        self._figures = figures = Figures(memory, family.place)
+        self.worker = Worker(
+            timeout_s=settings.timeout_s,
+            give_up_s=settings.give_up_s,
+            max_waiting=settings.max_waiting,
+            on_batch=figures.count_batch,
         )
-    )
+        self.doors = Doors(self.worker, figures, settings, family)
+        self.server = server_of(self.doors, grace_s=_GRACE_S, head_timeout_s=settings.body_timeout_s)
+
+    def stop(self) -> None:
+        """Answer what is there, and end."""
+        self.told_at_s = self.told_at_s or time.monotonic()
+        self.server.should_exit = True
+        self.family.dismiss()
+
+    async def run(self) -> BaseException | None:
+        """Serve until somebody says stop, or the model does not come back: then why."""
+        watcher = asyncio.create_task(self.worker.watch())
+        serving = asyncio.create_task(self.server.serve(sockets=[]))
+        beside = (asyncio.create_task(self.doors.look_after()), asyncio.create_task(self._live_with_others()))
+        await asyncio.wait((watcher, serving), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            watcher.result()
+            log("stuck", at=self.worker.places())
+            return Stuck(
+                f"the model has not come back from a request for {self.settings.give_up_s:g} s; this process ends"
+            )
+        for task in (watcher, *beside):
+            task.cancel()
+        await serving
+        return self.worker.failure
+
+    async def _live_with_others(self) -> None:
+        while True:
+            self.family.beat(is_ready=self.worker.is_ready, closed=self.server.closed)
+            for place in self.family.look():
+                self._figures.forget_waiting(place)
+            self.server.look()
+            await asyncio.sleep(_LOOK_S)
+
+
+def live(others: socket.socket, backend: Backend, first: _Process) -> NoReturn:
+    """Be one more process for a model that is loaded: answer on the connections that the first one hands over."""
+    import uvloop
+
+    async def serve_connections() -> BaseException | None:
+        one = _Process(first.settings, first.family, first.memory)
+
+        def try_again() -> Backend:
+            backend.warm_up()
+            return backend
+
+        def changed() -> None:
+            one.family.beat(is_ready=one.worker.is_ready, closed=0)
+            gc.enable()
+            if one.worker.failure is not None:
+                one.stop()
+
+        one.server.receive_from(others, one.stop)
+        one.worker.start(try_again, changed)
+        return await one.run()
+
+    try:
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        failure = loop.run_until_complete(serve_connections())
+    except Exception as error:  # noqa: BLE001  # whatever it is, the last line says it
+        failure = error
+    end(failure)
 
 
 async def _keep_beating(pulse_fd: int | None, *, every_s: float) -> None:

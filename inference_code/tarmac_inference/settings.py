@@ -15,6 +15,7 @@ class Settings:
     Attributes:
         model_dir: The unpacked archive (SM_MODEL_DIR).
         threads: Threads of torch (TARMAC_THREADS, or OMP_NUM_THREADS above 1); None lets the model's size decide.
+        processes: Processes that answer for a tiny model (TARMAC_PROCESSES); None for one a processor.
         timeout_s: Seconds a batch may take before its callers are told so (TARMAC_TIMEOUT_S).
         give_up_s: Seconds after which a model that still has not come back ends the process (TARMAC_GIVE_UP_S); twice
             timeout_s unless it is said.
@@ -26,6 +27,7 @@ class Settings:
 
     model_dir: Path = Path("/opt/ml/model")
     threads: int | None = None
+    processes: int | None = None
     timeout_s: float = 60.0
     give_up_s: float = 120.0
     body_timeout_s: float = 60.0
@@ -40,6 +42,9 @@ class Settings:
         return cls(
             model_dir=Path(environment.get("SM_MODEL_DIR", str(cls.model_dir))),
             threads=_threads(environment),
+            processes=max(1, int(_number(environment, "TARMAC_PROCESSES", 1)))
+            if "TARMAC_PROCESSES" in environment
+            else None,
             timeout_s=timeout_s,
             give_up_s=max(_number(environment, "TARMAC_GIVE_UP_S", 2 * timeout_s), timeout_s),
             body_timeout_s=_number(environment, "TARMAC_BODY_TIMEOUT_S", cls.body_timeout_s),

@@ -35,7 +35,7 @@ def encode(answer: Any, accept: str | None) -> tuple[bytes, str]:
 def to_json(answer: Any) -> str:
     """Write an answer as compact JSON; arrays and tensors become lists."""
     try:
-        return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+        return _ENCODER.encode(answer)
     except ValueError:
         raise ModelFault("the model's answer holds a number that is not finite") from None
 
@@ -44,6 +44,10 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     raise ModelFault(f"the model's answer holds a {type(value).__name__}, which JSON cannot say")
+
+
+# json.dumps makes one for every answer
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
 
 
 def _rows(answer: Any) -> list[Any]:

@@ -65,7 +65,9 @@ def choose(header: str | None, offered: Sequence[str]) -> str | None:
     Returns:
         None when nothing offered is accepted.
     """
-    for wish in accepted(header or ANY) if header else [ANY]:
+    if not header or header == ANY:
+        return offered[0]
+    for wish in accepted(header):
         for name in offered:
             if wish in (ANY, "*", name) or (wish.endswith("/*") and name.startswith(wish[:-1])):
                 return name

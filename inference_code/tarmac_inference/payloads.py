@@ -10,11 +10,12 @@ from itertools import zip_longest
 from typing import Any, Dict, NoReturn
 
 from .faults import CallerFault, UnsupportedMedia
-from .media import CSV, JSON, JSON_LINES_NAMES, NPY, OCTETS, TEXT, parse_media_type
+from .media import CSV, JSON, JSON_LINES_NAMES, NPY, OCTETS, TEXT, MediaType, parse_media_type
 
 Payload = Dict[str, Any]
 
 BODY = "body"
+_JSON_TYPE = MediaType(JSON)
 _CSV_HEADERS = ("inputs", "question", "context")
 
 
@@ -37,7 +38,7 @@ def decode(body: bytes | bytearray | str, content_type: str | None, *, takes_she
         CallerFault: The body is not what its content type says.
         UnsupportedMedia: Nothing here reads that content type.
     """
-    media = parse_media_type(content_type or JSON)
+    media = _JSON_TYPE if not content_type or content_type == JSON else parse_media_type(content_type)
     name = media.name
     if name == JSON or name.endswith("+json"):
         return _from_json(_text(body, media.charset))
@@ -83,7 +84,7 @@ def _from_json(text: str) -> Payload:
 
 def _json_value(text: str, *, field: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise CallerFault(f"it is not JSON ({error})", field=field) from None
     except RecursionError:
@@ -94,6 +95,9 @@ def _json_value(text: str, *, field: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise CallerFault(f"{name} is not JSON", field=BODY)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)  # json.loads makes one for every body
 
 
 def _from_json_lines(text: str) -> Payload:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .events import log
 from .siblings import Family
@@ -26,6 +27,19 @@ _TOO_SLOW = (
 )
 
 
+class _Connection(HttpToolsProtocol):
+    """One connection, whose end somebody hears of."""
+
+    def __init__(self, on_end: Callable[[], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._on_end = on_end
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Hear that it has ended."""
+        super().connection_lost(exc)
+        self._on_end()
+
+
 class Server(uvicorn.Server):
     """One process's HTTP server.
 
@@ -37,7 +51,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._head_timeout_s = head_timeout_s
         self._adopting: set[asyncio.Task[Any]] = set()
-        self._received = 0
+        self._on_end: Callable[[], None] = lambda: None
         self._waiting: dict[Any, tuple[object, float]] = {}
         self._source: socket.socket
         self._take: Callable[[], None]
@@ -51,11 +65,6 @@ class Server(uvicorn.Server):
     def open(self) -> int:
         """How many connections there are."""
         return len(self.server_state.connections) + len(self._adopting)
-
-    @property
-    def closed(self) -> int:
-        """How many of the connections that were handed to this process have ended."""
-        return self._received - self.open
 
     def accept_for(self, family: Family, listener: socket.socket) -> None:
         """Accept for all processes of a family, and hand over those connections that others have more room for."""
@@ -77,8 +86,15 @@ class Server(uvicorn.Server):
 
         self._source, self._take = listener, accept
 
-    def receive_from(self, first: socket.socket, stop: Callable[[], None]) -> None:
-        """Take the connections that the first process hands over; *stop* is called when there will be no more."""
+    def receive_from(self, first: socket.socket, stop: Callable[[], None], on_end: Callable[[], None]) -> None:
+        """Take the connections that the first process hands over.
+
+        Args:
+            first: Brings them.
+            stop: Is called when there will be no more.
+            on_end: Is called as soon as one of them has ended.
+        """
+        self._on_end = on_end
 
         def receive() -> None:
             try:
@@ -88,7 +104,6 @@ class Server(uvicorn.Server):
             except OSError:
                 said, files = b"", []
             for file in files:
-                self._received += 1
                 self._adopt(socket.socket(fileno=file))
             if not said:
                 asyncio.get_running_loop().remove_reader(first)
@@ -151,10 +166,11 @@ class Server(uvicorn.Server):
         self._adopting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log("accept_failed", because=str(error))
+            self._on_end()
 
     def _protocol(self) -> asyncio.Protocol:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        return _Connection(
+            self._on_end, config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 
 
@@ -162,7 +178,7 @@ def server_of(application: Any, *, grace_s: int, head_timeout_s: float) -> Serve
     """Make the server of an ASGI application; requests in flight get *grace_s* seconds at its end."""
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http=_Connection,
         lifespan="off",
         ws="none",
         proxy_headers=False,  # nobody asks who called: it would be found out for every request

@@ -126,7 +126,7 @@ class _Process:
 
     async def _live_with_others(self) -> None:
         while True:
-            self.family.beat(is_ready=self.worker.is_ready, closed=self.server.closed)
+            self.family.beat(is_ready=self.worker.is_ready)
             for place in self.family.look():
                 self._figures.forget_waiting(place)
             self.server.look()
@@ -145,12 +145,12 @@ def live(others: socket.socket, backend: Backend, first: _Process) -> NoReturn:
             return backend
 
         def changed() -> None:
-            one.family.beat(is_ready=one.worker.is_ready, closed=0)
+            one.family.beat(is_ready=one.worker.is_ready)
             gc.enable()
             if one.worker.failure is not None:
                 one.stop()
 
-        one.server.receive_from(others, one.stop)
+        one.server.receive_from(others, one.stop, one.family.count_end)
         one.worker.start(try_again, changed)
         return await one.run()
 

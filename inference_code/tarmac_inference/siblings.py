@@ -33,7 +33,7 @@ _START_S = 30.0
 _WAIT_S = 5.0
 _TICK_S = 0.002
 _OWN_FILES = Path("/proc/self/fd")
-_READY, _BEAT, _CLOSED, _FIELDS = range(4)
+_READY, _BEAT, _ENDED, _FIELDS = range(4)
 
 
 def can_fork() -> bool:
@@ -113,16 +113,19 @@ class Family:
         """How many processes answer."""
         return 1 + sum(1 for place in range(MOST) if place != self.place and self._get(place, _READY))
 
-    def beat(self, *, is_ready: bool, closed: int) -> None:
-        """Say how this process is, and how many of its connections have ended. For its event loop, every now and then.
+    def beat(self, *, is_ready: bool) -> None:
+        """Say how this process is. For its event loop, every now and then.
 
         One that still starts says nothing: the others are ready without it.
         """
         mine = self.place * _FIELDS
         if is_ready or self._page[mine + _BEAT]:
-            self._page[mine + _CLOSED] = closed
             self._page[mine + _READY] = float(is_ready)
             self._page[mine + _BEAT] = time.monotonic()
+
+    def count_end(self) -> None:
+        """Say that a connection that was handed to this process has ended."""
+        self._page[self.place * _FIELDS + _ENDED] += 1
 
     @property
     def is_well(self) -> bool:
@@ -134,7 +137,7 @@ class Family:
     def hand_over(self, connection: socket.socket, own: int) -> bool:
         """Give a new connection to whoever has the fewest. False where that is this process, which has *own*."""
         open_by = {
-            place: self._sent[place] - self._get(place, _CLOSED) for place in self._children if self._get(place, _READY)
+            place: self._sent[place] - self._get(place, _ENDED) for place in self._children if self._get(place, _READY)
         }
         place = min(open_by, key=lambda one: open_by[one], default=0)
         if not place or own <= open_by[place]:

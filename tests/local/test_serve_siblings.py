@@ -17,6 +17,7 @@ import pytest
 from examples import generators, sentiment
 from tests.local.serving import ModelServer, served, start, stop, wait_until_ready
 
+LONG = ["great " * 400] * 8
 TWO = {"TARMAC_PROCESSES": "2"}
 
 
@@ -51,6 +52,15 @@ def siblings(server: ModelServer) -> list[psutil.Process]:
     return psutil.Process(server.process.pid).children()
 
 
+def invocations(server: ModelServer) -> str:
+    return str(server.client.base_url.join("/invocations"))
+
+
+def spent_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 def connections(process: psutil.Process, server: ModelServer) -> int:
     port = server.client.base_url.port
     return sum(1 for one in process.net_connections("tcp") if one.status == "ESTABLISHED" and one.laddr.port == port)
@@ -77,6 +87,20 @@ def test_connections_are_dealt_out_evenly_and_all_processes_answer_alike(pair: M
     assert len(answers) == 1
     assert (len(processes), sum(dealt)) == (2, 8)
     assert max(dealt) - min(dealt) <= 1
+
+
+def test_callers_that_come_and_go_are_dealt_out_too(pair: ModelServer) -> None:
+    processes = [psutil.Process(pair.process.pid), *siblings(pair)]
+    before_s = [spent_s(process) for process in processes]
+
+    with ThreadPoolExecutor(4) as threads:
+        statuses = set(
+            threads.map(lambda _: httpx.post(invocations(pair), json={"inputs": LONG}).status_code, range(80))
+        )
+    work_s = [spent_s(process) - before for process, before in zip(processes, before_s, strict=True)]
+
+    assert statuses == {200}
+    assert min(work_s) > max(work_s) / 4, work_s
 
 
 def test_whoever_is_asked_for_metrics_tells_what_all_have_counted(pair: ModelServer) -> None:

@@ -4,6 +4,7 @@ What is in it is as the serving container wants it: paths relative to the folder
 nothing of git, Python's caches or macOS. Written forward only, without a temporary file.
 """
 
+import errno
 import gzip
 import io
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from chalicelib.door.streams import Limits
 from chalicelib.door.tensors import HEADER_READ_MAX_BYTES, LENGTH_BYTES
 
 EXCLUDED_NAMES = frozenset(
@@ -39,10 +41,22 @@ _TAR_END = bytes(2 * tarfile.BLOCKSIZE)
 _COPY_BYTES = 1 << 20
 _HEAD_BYTES = LENGTH_BYTES + HEADER_READ_MAX_BYTES
 _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+_MEMBERS_MAX = Limits().members_max
+_KINDS = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_TAKE_OUT = "move it out of the folder, or delete it"
 
 
 class NotPackable(ValueError):
-    """The folder cannot be packed; the message says which file is in the way, and why."""
+    """The folder cannot be packed; the message says which file is in the way, and why; *fix* what to do."""
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 @dataclass(frozen=True)
@@ -81,12 +95,14 @@ def pack(directory: Path, archive: BinaryIO | Path) -> Packed:
         return _pack_into(archive, _entries(directory, besides=None))
     # Listed before the archive is made, for it may lie inside the folder.
     entries = _entries(directory, besides=archive)
-    try:
-        with archive.open("wb") as output:
+    with archive.open("wb") as output:
+        try:
             return _pack_into(output, entries)
-    except BaseException:
-        archive.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            # /dev/stdout or a FIFO would be the person's own.
+            if archive.is_file():
+                archive.unlink()
+            raise
 
 
 def pack_stored(directory: Path, output: BinaryIO) -> None:
@@ -120,36 +136,61 @@ def is_excluded(name: str) -> bool:
     return name in EXCLUDED_NAMES or name.startswith(_EXCLUDED_PREFIX) or name.endswith(_EXCLUDED_SUFFIXES)
 
 
+def kind_of(mode: int) -> str:
+    """Say what something is that is neither a file nor a directory, by its *mode* as `os.stat` gives it."""
+    return next((words for is_it, words in _KINDS if is_it(mode)), "no file")
+
+
 def _entries(directory: Path, *, besides: Path | None) -> list[_Entry]:
-    own = besides.resolve() if besides is not None else None
-    entries = [entry for entry in _walk(directory, "", ()) if entry.path.resolve() != own]
+    own = besides.stat() if besides is not None and besides.exists() else None
+    entries: list[_Entry] = []
+    for entry in _walk(directory, "", (), own):
+        if len(entries) == _MEMBERS_MAX:
+            # Links to folders that hold links to folders may come to more than any walk would end.
+            fix = "leave out what serving does not need, such as checkpoints, logs and data sets"
+            raise NotPackable(f"{directory} holds more than {_MEMBERS_MAX:,} files, the most an archive may", fix=fix)
+        entries.append(entry)
     if all(entry.is_folder for entry in entries):
-        raise NotPackable(f"{directory} holds no files to pack")
+        raise NotPackable(f"{directory} holds no files to pack", fix="name the directory that holds config.json")
     return sorted(entries, key=lambda entry: entry.name.encode("utf-8", "surrogateescape"))
 
 
-def _walk(folder: Path, prefix: str, above: tuple[Path, ...]) -> Iterator[_Entry]:
-    real = folder.resolve()
-    if real in above:
-        raise NotPackable(f"{folder} is a link to a folder that holds it")
+def _walk(folder: Path, prefix: str, above: tuple[os.stat_result, ...], own: os.stat_result | None) -> Iterator[_Entry]:
+    here = folder.stat()
+    if any(os.path.samestat(here, each) for each in above):
+        fix = "delete the link: the folder is packed already"
+        raise NotPackable(f"{folder} is a link to a folder that holds it", fix=fix)
     is_empty = True
     for path in folder.iterdir():
         if is_excluded(path.name):
             continue
         is_empty = False
         name = f"{prefix}{path.name}"
-        try:
-            found = path.stat()
-        except FileNotFoundError as exc:
-            raise NotPackable(f"{path} is a link that leads nowhere") from exc
+        found = _look(path)
         if stat.S_ISDIR(found.st_mode):
-            yield from _walk(path, f"{name}/", (*above, real))
-        elif stat.S_ISREG(found.st_mode):
+            yield from _walk(path, f"{name}/", (*above, here), own)
+        elif not stat.S_ISREG(found.st_mode):
+            raise NotPackable(f"{path} is {kind_of(found.st_mode)}, which no archive can carry", fix=_TAKE_OUT)
+        elif own is None or not os.path.samestat(found, own):
             yield _Entry(name, path, found.st_size)
-        else:
-            raise NotPackable(f"{path} is a device, socket or FIFO")
     if is_empty and prefix:
         yield _Entry(prefix.rstrip("/"), folder, 0, is_folder=True)
+
+
+def _look(path: Path) -> os.stat_result:
+    """Look at what *path* leads to."""
+    try:
+        return path.stat()
+    except PermissionError:
+        raise
+    except FileNotFoundError as exc:
+        fix = "delete the link, or bring back what it points to"
+        raise NotPackable(f"{path} is a link that leads nowhere", fix=fix) from exc
+    except OSError as exc:
+        reason = (
+            "is a link that leads back to itself" if exc.errno == errno.ELOOP else f"cannot be read: {exc.strerror}"
+        )
+        raise NotPackable(f"{path} {reason}", fix=_TAKE_OUT) from exc
 
 
 def _pack_into(output: BinaryIO, entries: list[_Entry], *, threads: int | None = None) -> Packed:

@@ -30,6 +30,7 @@ from chalicelib.reports import Report
 from tarmac.cli.engine import CommandFailed, Engine, aws_refusals
 from tarmac.cli.hub_models import inspect_toml, lone_toml, toml_for, upload_toml
 from tarmac.cli.options import engine_option, json_option, wait_options
+from tarmac.cli.paths import is_directory, reading
 from tarmac.cli.reports import checks_table, ranking_table
 from tarmac.cli.screen import err, is_json, out, price, print_json, size, state_text
 from tarmac.cli.waiting import follow, is_settled_at, refusal
@@ -47,9 +48,9 @@ def inspect_file(path: Path, toml: Path | None, *, name: str = "model", region: 
     Raises:
         CommandFailed: There is no such file.
     """
-    if not path.is_file():
-        raise CommandFailed(f"there is no file {path}")
-    with path.open("rb") as stream:
+    if is_directory(path):
+        raise CommandFailed(f"{path} is a directory, not a file", code="not_a_file")
+    with reading(path), path.open("rb") as stream:
         return _inspect(stream, path, path.stat().st_size, toml, name=name, region=region)
 
 
@@ -74,10 +75,13 @@ def _inspect(
 @json_option
 def check(path: Path, toml: Path | None, region: str) -> None:
     """Judge an archive, a directory to be packed, or a deploy.toml that names a model of the Hub. Needs no engine."""
-    alone = lone_toml(path)
-    if alone is not None:
-        report = inspect_toml(alone.read_bytes(), name="model", region=region)
-    elif path.is_dir():
+    is_folder = is_directory(path)
+    with reading(path):
+        alone = lone_toml(path)
+        raw_toml = alone.read_bytes() if alone is not None else None
+    if raw_toml is not None:
+        report = inspect_toml(raw_toml, name="model", region=region)
+    elif is_folder:
         report = inspect_directory(path, toml, region=region)
     else:
         report = inspect_file(path, toml, region=region)
@@ -130,16 +134,12 @@ def pack_directory(directory: Path, archive: Path) -> None:
     Raises:
         CommandFailed: *directory* is none, or holds what no archive can carry.
     """
-    from tarmac.packer import NotPackable
     from tarmac.packer import pack as pack_files
 
-    if not directory.is_dir():
-        problem = "is a file" if directory.exists() else "does not exist"
-        raise CommandFailed(f"{directory} {problem}", fix="name the directory that holds config.json")
-    try:
+    if not is_directory(directory):
+        raise CommandFailed(f"{directory} is a file", fix="name the directory that holds config.json")
+    with reading(directory, into=archive):
         pack_files(directory, archive)
-    except NotPackable as exc:
-        raise CommandFailed(str(exc), code="not_packable") from exc
 
 
 @click.command()
@@ -167,10 +167,11 @@ def push(
         raise CommandFailed(problem, fix=f"call it {suggest_name(name)}", code="invalid_model_name")
     if (path is None) == (hub is None):
         raise click.UsageError("push needs a PATH, or --hub OWNER/NAME and no PATH")
-    if path is not None and not path.exists():
-        raise CommandFailed(f"{path} does not exist")
-    alone = lone_toml(path) if path is not None else None
-    raw_toml = alone.read_bytes() if alone is not None else toml_for(hub, toml) if hub is not None else None
+    raw_toml = toml_for(hub, toml) if hub is not None else None
+    if path is not None:
+        is_directory(path)
+        with reading(path):
+            raw_toml = alone.read_bytes() if (alone := lone_toml(path)) is not None else None
     if is_checked:
         _refuse_what_tarmac_would(path, raw_toml, toml, name=name)
     if raw_toml is not None:
@@ -209,14 +210,14 @@ def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[st
     A directory is packed on its way: nothing of it is written anywhere else. What breaks off is gone on with the next
     time.
     """
-    from tarmac.packer import NotPackable, unpacked_bytes
     from tarmac.packer import pack as pack_files
+    from tarmac.packer import unpacked_bytes
     from tarmac.pushing import Push, part_bytes_for
 
     s3, bucket = engine.aws("s3"), engine.address.bucket
     if toml is not None:
         _put_if_changed(s3, bucket, toml_key(name), toml.read_bytes())
-    try:
+    with reading(path):
         total_bytes = unpacked_bytes(path) if path.is_dir() else path.stat().st_size
         with _progress(path.name, None if path.is_dir() else total_bytes) as advance:
             push = Push(s3, bucket, archive_key(name), part_bytes=part_bytes_for(total_bytes), on_sent=advance)
@@ -229,8 +230,6 @@ def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[st
                 sent = push.finish()
             finally:
                 push.give_up()
-    except NotPackable as exc:
-        raise CommandFailed(str(exc), code="not_packable") from exc
     code = code_digest(_code_etags(s3, bucket, name))
     return release_id(sent.etag, _etag(s3, bucket, toml_key(name)), code), sent.size_bytes
 
@@ -261,11 +260,9 @@ def inspect_directory(directory: Path, toml: Path | None, *, name: str = "model"
         packed = pool.submit(write)
         with os.fdopen(reader, "rb") as stream:
             report = _inspect(stream, Path("model.tar.gz"), 0, toml, name=name, region=region)
-        try:
+        with reading(directory):
             packed.result()
             size_bytes = unpacked_bytes(directory)
-        except ValueError as exc:  # NotPackable
-            raise CommandFailed(str(exc), code="not_packable") from exc
     return replace(report, size_bytes=size_bytes, sha256=None)
 
 

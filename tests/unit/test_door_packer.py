@@ -98,7 +98,7 @@ def test_empty_folders_are_kept(folder: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_packed_is_named_and_leaves_no_archive(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe")
 
-    with pytest.raises(NotPackable, match="pipe is a device"):
+    with pytest.raises(NotPackable, match="pipe is a FIFO"):
         pack(folder, tmp_path / "a.tar.gz")
 
     assert not (tmp_path / "a.tar.gz").exists()

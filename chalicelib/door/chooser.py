@@ -46,6 +46,13 @@ _BY_FRAMEWORK = {
     Framework.ADAPTER: "huggingface",
     Framework.CODE: "huggingface",
 }
+_WITH_CODE = "add code/inference.py whose model_fn loads it with"
+_BRING_YOUR_OWN = {
+    Framework.GGUF: "Drop the model that it was made from, as `save_pretrained` writes it; or"
+    f" {_WITH_CODE} llama-cpp-python, and bring that library's wheel under code/wheels.",
+    Framework.ONNX: "Drop the model that it was exported from, as `save_pretrained` writes it; or"
+    f" {_WITH_CODE} onnxruntime, and bring that library's wheel under code/wheels.",
+}
 ONE_GPU_BYTES = 20 << 30
 """Weights that no GPU of 24 GiB holds: more than one is wanted then, and only vLLM spreads a model over several."""
 _ECR = re.compile(r"\d{12}\.dkr\.ecr(-fips)?\.(?P<region>[a-z0-9-]+)\.[a-z0-9.]+/.+")
@@ -69,9 +76,7 @@ def choose_container(
     why = f"container {name}: {reason}"
     if wishes.container is None and model.framework not in _BY_FRAMEWORK and not model.has_code:
         message = f"the archive is {model.framework}, and no container loads that without code"
-        findings.add(
-            NO_CONTAINER, message, fix="Add `code/inference.py` with `model_fn` that loads and returns the model."
-        )
+        findings.add(NO_CONTAINER, message, fix=_BRING_YOUR_OWN.get(model.framework))
         return None
     if "/" in name:
         is_here = _check_image(name, stage, findings)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.door.contents import NOT_KEPT, Contents
-from chalicelib.door.kinds import Findings, declarer
+from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.door.layouts import Framework
 from chalicelib.reports import Severity
 
@@ -20,6 +20,18 @@ NOT_JSON = _declare(
 )
 NOT_OBJECT = _declare(
     "config-not-object", Severity.ERROR, "A configuration file is JSON, but not an object.", "Save the model again."
+)
+ARCHITECTURES = _declare(
+    "config-architectures",
+    Severity.WARNING,
+    "`architectures` in config.json is no list of names: transformers takes it, other readers of the file may not.",
+    'Write it as a list, `"architectures": ["BertForSequenceClassification"]`, or save the model again.',
+)
+COMPONENT_MISSING = _declare(
+    "diffusers-component-missing",
+    Severity.ERROR,
+    "model_index.json names a part of the pipeline whose folder is not in the archive; diffusers would not load it.",
+    "Pack everything that the pipeline's `save_pretrained` wrote, its folders included.",
 )
 TOKENIZER_MISSING = _declare(
     "tokenizer-missing",
@@ -35,6 +47,9 @@ PROCESSOR_MISSING = _declare(
 )
 
 _AS_UTF8 = "Save it as UTF-8 without a byte order mark; PowerShell's `>` and Windows' editors write others."
+_SAVE_AGAIN = "Save the model again."
+_KINDS = {bool: "a boolean", dict: "an object", float: "a number", int: "a number", list: "a list", str: "a string"}
+"""What JSON calls Python's types."""
 _JSON_NAMES = (
     "config.json",
     "tokenizer_config.json",
@@ -59,7 +74,29 @@ def read_configs(contents: Contents, findings: Findings) -> Mapping[str, Any]:
         parsed = _parse(name, raw, findings)
         if name == "config.json" and parsed is not None:
             config = parsed
+            _check_architectures(config, findings)
+        elif name == "model_index.json" and parsed is not None and "code/inference.py" not in contents.files:
+            _check_components(parsed, contents, findings)
     return config
+
+
+def _check_architectures(config: Mapping[str, Any], findings: Findings) -> None:
+    named = config.get("architectures")
+    if named is None or (isinstance(named, list) and all(isinstance(one, str) for one in named)):
+        return
+    fix = f'Write it as a list: `"architectures": ["{shown(named)}"]`.' if isinstance(named, str) else None
+    message = f"architectures is {_KINDS.get(type(named), 'something else')}, not a list of names"
+    findings.add(ARCHITECTURES, message, path="config.json", fix=fix)
+
+
+def _check_components(index: Mapping[str, Any], contents: Contents, findings: Findings) -> None:
+    """Look for the folder of each part: `"unet": ["diffusers", "UNet2DConditionModel"]`; [null, null] has none."""
+    folders = {path.partition("/")[0] for path in contents.files if "/" in path}
+    for name, value in index.items():
+        is_part = isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value)
+        if is_part and not name.startswith("_") and name not in folders:
+            message = f"model_index.json names {shown(name)}, and there is no folder {shown(name)}/"
+            findings.add(COMPONENT_MISSING, message, path="model_index.json")
 
 
 def check_companions(contents: Contents, framework: Framework | None, *, is_text: bool, findings: Findings) -> None:
@@ -84,10 +121,12 @@ def _parse(name: str, raw: bytes, findings: Findings) -> Mapping[str, Any] | Non
             findings.add(NOT_JSON, message, path=name)
     except UnicodeDecodeError:
         findings.add(NOT_JSON, f"{name} is not UTF-8 text", path=name, fix=_AS_UTF8)
-    except (ValueError, RecursionError) as exc:
+    except RecursionError:
+        findings.add(NOT_JSON, f"{name} is nested too deeply to be read", path=name, fix=_SAVE_AGAIN)
+    except ValueError as exc:
         findings.add(NOT_JSON, f"{name} is not JSON that can be read ({exc})", path=name)
     else:
         if isinstance(parsed, dict):
             return parsed
-        findings.add(NOT_OBJECT, f"{name} holds {type(parsed).__name__}, not an object", path=name)
+        findings.add(NOT_OBJECT, f"{name} holds {_KINDS.get(type(parsed), 'null')}, not an object", path=name)
     return None

@@ -10,7 +10,7 @@ from chalicelib.door.archives import NO_END, Member, TarReader
 from chalicelib.door.grafts import Seam, find_seam
 from chalicelib.door.indexes import INDEX_MAX_BYTES, pack_index
 from chalicelib.door.intakes import Intake
-from chalicelib.door.kinds import Findings, Unreadable, declarer
+from chalicelib.door.kinds import Findings, Unreadable, declarer, shown
 from chalicelib.door.machines import Budget
 from chalicelib.door.makers import HEAD_BYTES as MAKER_HEAD_BYTES
 from chalicelib.door.makers import Made, watch_for
@@ -19,6 +19,7 @@ from chalicelib.door.signatures import HEAD_BYTES as SIGNATURE_BYTES
 from chalicelib.door.signatures import UNTELLING, looks_like
 from chalicelib.door.streams import Inflater, Limits, Unpacked, fastest_inflater
 from chalicelib.door.tensors import (
+    BITS,
     HEADER_READ_MAX_BYTES,
     LENGTH_BYTES,
     MalformedSafetensors,
@@ -41,6 +42,12 @@ SAFETENSORS_UNREAD = _declare(
     Severity.WARNING,
     "A safetensors header is larger than the door reads; only the file's size is known.",
     None,
+)
+DTYPE = _declare(
+    "safetensors-dtype",
+    Severity.WARNING,
+    "A safetensors file has tensors of a type that the format does not list; the library refuses the whole file.",
+    "Save them as a type that it lists: 4-bit weights, say, two in a `U8`, as quantisers pack them.",
 )
 LFS_POINTER = _declare(
     "lfs-pointer",
@@ -170,7 +177,10 @@ def read_contents(
     names.finish()
     contents.sha256, contents.packed_bytes = intake.sha256, intake.packed_bytes
     if contents.is_whole and not contents.files and not findings.is_refusal:
-        findings.add(NO_FILES, "the archive holds no files")
+        if names.are_only_macos_leavings:
+            findings.add(NO_FILES, "the archive holds nothing but what macOS leaves behind")
+        else:
+            findings.add(NO_FILES, "the archive holds no files")
     return contents
 
 
@@ -235,7 +245,10 @@ def _read_tensors(reader: TarReader, member: Member, path: str, contents: Conten
             findings.add(SAFETENSORS_UNREAD, f"the header has {length:,} bytes; it was not read", path=path)
             return
         raw = reader.read(LENGTH_BYTES + length)[LENGTH_BYTES:]
-        contents.tensors[path] = parse_tensors(raw, file_bytes=member.size_bytes)
+        facts = contents.tensors[path] = parse_tensors(raw, file_bytes=member.size_bytes)
+        if unknown := sorted(dtype for dtype, _ in facts.parameters if dtype not in BITS):
+            message = f"there are tensors of type {shown(unknown[0])}, which safetensors does not know"
+            findings.add(DTYPE, message, path=path)
     except MalformedSafetensors as exc:
         likeness = looks_like(reader.read(SIGNATURE_BYTES)).what
         problem = f"damaged: {exc}" if likeness in UNTELLING else f"no safetensors file: it looks like {likeness}"

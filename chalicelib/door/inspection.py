@@ -23,7 +23,7 @@ from chalicelib.door.sources import check_sources
 from chalicelib.door.streams import Inflater, Limits, fastest_inflater
 from chalicelib.door.tasks import TEXT_TASKS
 from chalicelib.door.trust import check_trust
-from chalicelib.door.weights import check_weights
+from chalicelib.door.weights import check_names, check_weights
 from chalicelib.door.wishes import PATH, Wishes, read_wishes
 from chalicelib.names import DROPS_PREFIX, archive_key, name_problem, suggest_name
 from chalicelib.ports import ByteStream, Hub
@@ -265,7 +265,7 @@ def _judge(
         return None
     framework = check_layout(contents, findings)
     config = read_configs(contents, findings)
-    check_sources(contents, findings)
+    check_sources(contents, findings, framework=framework, container=wishes.container)
     if repo is None:
         check_trust(contents, config, wishes.trust, findings, ceiling=rules.trust_ceiling)
     else:
@@ -281,5 +281,6 @@ def _judge(
         rules.region, rules.instance_type, rules.idle_after_s, rules.instance_types, rules.quotas, rules.is_in_vpc
     )
     plan = make_plan(model, wishes, stage, findings)
+    check_names(contents, config, plan, findings)
     check_requirements(contents, plan, findings)
     return plan

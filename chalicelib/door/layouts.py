@@ -123,7 +123,7 @@ def check_layout(contents: Contents, findings: Findings) -> Framework | None:
         _check_boosters(contents, findings)
     elif framework is Framework.SKLEARN and not has_code and (problem := handler_problem(contents)) is not None:
         findings.add(CODE_MISSING, f"the {framework} container on AWS needs code/inference.py, for {problem}")
-    elif framework is Framework.PYTORCH and not has_code and not _is_torchscript(contents):
+    elif framework is Framework.PYTORCH and not has_code and not is_torchscript(contents):
         findings.add(
             CODE_MISSING,
             f"the {framework} container on AWS needs code/inference.py to load the model",
@@ -159,7 +159,7 @@ def _check_boosters(contents: Contents, findings: Findings) -> None:
             )
 
 
-def _is_torchscript(contents: Contents) -> bool:
+def is_torchscript(contents: Contents) -> bool:
     """Tell whether the one model file is TorchScript, which PyTorch's container loads without code."""
     models = [name for name in contents.root_files if _TORCH_FILE.fullmatch(name)]
     scanned = contents.pickles.get(models[0]) if len(models) == 1 else None
@@ -185,6 +185,12 @@ def deep_folder(contents: Contents) -> str | None:
     return None
 
 
+def _alike(contents: Contents) -> tuple[str, str] | None:
+    """Find a file that would be the model's but for its case; give its path and the right one."""
+    meant = {*_MARKERS, _CODE_ENTRY}
+    return next(((path, path.lower()) for path in sorted(contents.files) if path.lower() in meant), None)
+
+
 def _explain_nothing(contents: Contents, findings: Findings) -> None:
     folder = deep_folder(contents)
     if folder is not None:
@@ -203,7 +209,13 @@ def _explain_nothing(contents: Contents, findings: Findings) -> None:
         fix = f"Unpack {shown(nested[0])} into a folder, then pack that: `tar -czf model.tar.gz -C FOLDER .`."
         findings.add(NOTHING_TO_SERVE, f"{message}, only another archive, which nothing will unpack", fix=fix)
         return
-    if "inference.py" in contents.files:
+    if (alike := _alike(contents)) is not None:
+        written, meant = alike
+        message = f"{message}: names are case-sensitive, and there is {shown(written)}"
+        findings.add(
+            NOTHING_TO_SERVE, message, path=written, fix=f"Rename {shown(written)} to {meant}, and pack again."
+        )
+    elif "inference.py" in contents.files:
         findings.add(NOTHING_TO_SERVE, message, fix="Move inference.py into a folder called `code` and pack again.")
     elif any(name.endswith((".keras", ".h5", ".hdf5")) for name in contents.root_files):
         findings.add(NOTHING_TO_SERVE, message, fix='Save it for serving: `model.export("FOLDER/1")`, and pack FOLDER.')

@@ -45,6 +45,13 @@ TWICE = _declare(
     "Two members have the same path: which one wins depends on who reads.",
     "Pack into a new archive instead of appending to an old one.",
 )
+ALIKE = _declare(
+    "path-alike",
+    Severity.WARNING,
+    "Two paths differ only in case, or only in how they spell an accent. On AWS both files are there; where a disk does"
+    " not tell them apart (macOS, Windows) one takes the other's place.",
+    "Rename one of them, or leave it out.",
+)
 CONFLICT = _declare(
     "path-conflict", Severity.ERROR, "One member is a file where another needs a folder.", "Rename one of them."
 )
@@ -111,6 +118,7 @@ class Names:
         # Hashes, not paths: ten thousand hostile paths with all their parents would not fit in memory.
         self._files: set[int] = set()
         self._folders: set[int] = set()
+        self._folded: set[int] = set()
         self._macos: list[str] = []
 
     def accept(self, member: Member) -> str | None:
@@ -147,6 +155,11 @@ class Names:
         if _NESTED.search(path):
             self._findings.add(NESTED, f"{shown(path)} is an archive inside the archive", path=path)
         return path
+
+    @property
+    def are_only_macos_leavings(self) -> bool:
+        """Whether every file so far was macOS's own."""
+        return bool(self._macos) and len(self._macos) == len(self._files)
 
     def finish(self) -> None:
         """Say once what would be tiresome to read for every file."""
@@ -190,8 +203,12 @@ class Names:
         place = hash(path)
         parents = {hash(path[:at]) for at, character in enumerate(path) if character == "/"}
         if is_file:
+            folded = hash(unicodedata.normalize("NFC", path).lower())
             if place in self._files:
                 self._findings.add(TWICE, "the path is there twice", path=path)
+            elif folded in self._folded:
+                self._findings.add(ALIKE, "another path differs from this one only in case or accents", path=path)
+            self._folded.add(folded)
             if place in self._folders or parents & self._files:
                 self._findings.add(CONFLICT, "the path is both a file and a folder", path=path)
             self._files.add(place)

@@ -50,6 +50,8 @@ def looks_like(head: bytes) -> Likeness:
             return likeness
     if head[257:262] == b"ustar":
         return Likeness("a plain tar file", "Compress it: `gzip model.tar`.")
+    if head[:3] == b"\x5d\0\0" and head[5:13] == b"\xff" * 8:
+        return Likeness("lzma, xz's older format", "Run `xz -dc --format=lzma FILE | gzip > model.tar.gz`.")
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 1 << 40:
         return Likeness(_SAFETENSORS, _FOLDER_FIRST)
     if head[:1] == b"\x80" and 2 <= head[1:2][0:1].ljust(1, b"\0")[0] <= 5:

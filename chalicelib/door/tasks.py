@@ -176,9 +176,8 @@ TASKS = (
 def architecture_of(config: Mapping[str, Any]) -> str | None:
     """Read the architecture's name from a config.json; None where it has none."""
     architectures = config.get("architectures")
-    if isinstance(architectures, list) and architectures and isinstance(architectures[0], str):
-        return architectures[0]
-    return None
+    first = architectures[0] if isinstance(architectures, list) and architectures else architectures
+    return first if isinstance(first, str) else None
 
 
 def infer_task(architecture: str) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chalicelib.door.architectures import is_listed, knows_architecture, knows_model_type
+from chalicelib.door.configs import NOT_JSON, NOT_OBJECT
 from chalicelib.door.contents import Contents
 from chalicelib.door.grafts import HANDLED_TASKS
 from chalicelib.door.images import Edition, Image, table_words
@@ -108,7 +109,8 @@ def check_versions(model: Model, image: Image, task: str | None, findings: Findi
     """Hold what the model was saved with against what the image has."""
     if image.transformers is None:
         return
-    if task is None and not model.has_code:
+    is_unread = not model.config and findings.has(NOT_JSON, NOT_OBJECT)
+    if task is None and not model.has_code and not is_unread:
         findings.add(NO_TASK, "nothing says what the model does", path="config.json")
     saved_with = model.config.get("transformers_version")
     if isinstance(saved_with, str) and _numbers(saved_with) > _numbers(image.transformers):

@@ -2,12 +2,14 @@
 
 import posixpath
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from chalicelib.door.contents import Contents
-from chalicelib.door.kinds import Findings, declarer
+from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.door.layouts import Framework
 from chalicelib.door.shards import check_shards
-from chalicelib.reports import Severity
+from chalicelib.reports import ServingPlan, Severity
 
 _declare = declarer("Weights")
 MISSING = _declare(
@@ -27,6 +29,12 @@ LEAVINGS = _declare(
     Severity.WARNING,
     "Folders that other tools keep for themselves (.git, a virtual environment, caches) make the archive larger.",
     "Leave them out: `tar --exclude-vcs --exclude=venv --exclude=.cache --exclude=__pycache__ …`.",
+)
+MISNAMED = _declare(
+    "weights-misnamed",
+    Severity.ERROR,
+    "There are weights beside config.json, but under no name that transformers loads them from.",
+    "Call the file `model.safetensors` (or `pytorch_model.bin`), or save the model again with `save_pretrained`.",
 )
 EMPTY = _declare(
     "weights-empty", Severity.ERROR, "A file of weights has no bytes.", "Save the model and pack it again."
@@ -57,6 +65,12 @@ _LEAVING_FOLDER = re.compile(r"(^|/)(\.git|\.svn|\.cache|\.venv|venv|node_module
 _LEAVINGS_MAX_BYTES, _LEAVINGS_MAX_FILES = 1 << 20, 100
 _NO_LONGER_LOADED = re.compile(r"\.(h5|msgpack)$")
 _LARGE_LEFTOVER_BYTES = 1 << 20
+_FOUND = frozenset({
+    "adapter_config.json", "model.safetensors", "model.safetensors.index.json", "model_index.json", "modules.json",
+    "pytorch_model.bin", "pytorch_model.bin.index.json",
+})  # fmt: skip
+"""What transformers looks for at the root; an adapter's base, and what other libraries load, lies where they say."""
+_SHARD = re.compile(r".*-\d{5}-of-\d{5}\.(safetensors|bin)")
 
 
 def is_leftover(path: str) -> bool:
@@ -96,6 +110,29 @@ def check_weights(contents: Contents, framework: Framework | None, findings: Fin
     _check_formats(contents, findings)
     _check_leftovers(contents, findings)
     _check_leavings(contents, findings)
+
+
+def check_names(contents: Contents, config: Mapping[str, Any], plan: ServingPlan | None, findings: Findings) -> None:
+    """See that transformers will find the weights, where it is what loads them; *plan* is None where there is none.
+
+    Source: transformers, modeling_utils.py (_get_resolved_checkpoint_files).
+    """
+    root = contents.root_files
+    files = {path: size for path, size in weight_files(contents).items() if "/" not in path}
+    is_transformers = plan is not None and plan.container in ("huggingface", "tei") and "config.json" in root
+    if not is_transformers or not files or _FOUND & root or findings.has(FORMAT, EMPTY):
+        return
+    if "code/inference.py" in root | contents.files.keys() or "transformers_weights" in config:
+        return
+    if any(_SHARD.fullmatch(name) for name in files):
+        return  # what is wrong with them, `shards` says
+    largest = max(files, key=lambda path: files[path])
+    fix = None
+    if largest.endswith(".safetensors"):
+        fix = f"Call it model.safetensors: `mv {shown(largest)} model.safetensors`, and pack again."
+    elif largest.endswith((".gguf", ".onnx")):
+        fix = "Save the model that it was made from, with `save_pretrained`; or load it in `code/inference.py`."
+    findings.add(MISNAMED, f"transformers does not look for weights in {shown(largest)}", path=largest, fix=fix)
 
 
 def twin_pickles(contents: Contents) -> frozenset[str]:

@@ -25,6 +25,7 @@ with instrumented(__name__):
     from chalicelib.reports import Check, Severity
 
 from tests.unit import corpus
+from tests.unit.corpus_cases import CASES
 
 LIMITS = Limits(ratio_free_bytes=16 << 20, members_max=1000)
 """As in life, but for bombs that fit into an input."""
@@ -124,7 +125,7 @@ def _shown(files: list[tuple[str, int, int]]) -> str:
 def seeds() -> list[bytes]:
     """Every small archive of the corpus, packed as it is and unpacked, and tars of every format."""
     made = []
-    for name, case in corpus.CASES.items():
+    for name, case in CASES.items():
         raw = case.build() if case.raw_toml is None and not name.startswith("pickle") else b""
         if 0 < len(raw) < INPUT_MAX_BYTES:
             made += [bytes([_RAW]) + raw, *_inside(raw)]

@@ -12,7 +12,7 @@ with instrumented(__name__):
     from chalicelib.door.wishes import Wishes, read_wishes
     from chalicelib.reports import Severity
 
-from tests.unit.corpus import CASES
+from tests.unit.corpus_cases import CASES
 
 RULES = Rules(idle_floor_s=900.0, trust_ceiling="scan")
 _LINE = re.compile(r"line (\d+)")

@@ -212,7 +212,7 @@ def _live(flow: Flow, model: str, move: Callable[[str], None]) -> None:
     assert flow.http("POST", f"/models/{model}/rollback", body)[0] == 202
     time.sleep(1.1)
 
-    flow.drop(model, archive("broken", code="raise SystemExit('it cannot start')\n"))
+    flow.drop(model, archive("broken", code=HANDLER + "raise SystemExit('it cannot start')\n"))
     deadline = time.monotonic() + 30
     while "does not start" not in flow.http("GET", f"/models/{model}")[1]["why"]:
         assert time.monotonic() < deadline, flow.http("GET", f"/models/{model}")

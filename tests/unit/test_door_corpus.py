@@ -12,7 +12,7 @@ from chalicelib.door.streams import Limits
 from chalicelib.names import ModelName
 from chalicelib.reports import Report, Severity, parse_report
 from chalicelib.state import Drop
-from tests.unit.corpus import CASES
+from tests.unit.corpus_cases import CASES
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 RULES = DoorRules(
@@ -43,6 +43,7 @@ def test_each_archive_gets_exactly_the_checks_it_must(name: str) -> None:
 
     found = {check.id for check in report.checks if check.severity is not Severity.INFO}
     assert found == CASES[name].expected
+    assert CASES[name].errors in (None, {check.id for check in report.errors})
     assert report.is_accepted == (not report.errors)
 
 

@@ -1,8 +1,19 @@
 """What a requirements.txt asks for, held against what the container has."""
 
+import packaging.markers
+import packaging.requirements
+import packaging.utils
 import pytest
 
-from chalicelib.door.requirements import is_excluded, versions_in
+from chalicelib.door.requirement_lines import (
+    contradiction,
+    decode,
+    holds,
+    is_excluded,
+    nested_files,
+    read_requirements,
+)
+from chalicelib.door.requirements import versions_in
 
 REGISTRY = "763104351884.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -52,3 +63,95 @@ def test_a_version_that_may_do_is_not_excluded(clauses: str, has: str) -> None:
 )
 def test_the_tag_tells_what_the_image_is_made_of(image: str, versions: dict[str, str]) -> None:
     assert versions_in(f"{REGISTRY}/{image}") == versions
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy", "numpy==1.26.4", "numpy >= 1.26 , < 3", "numpy (>=1.26)", "numpy[extra,more]~=1.26", "numpy!=1.*",
+        "numpy===1.26", "numpy>=1.26,", "a.b-c_d==1!2.0rc1.post1.dev0+local", "numpy; python_version < '3.9'",
+        'numpy ; sys_platform == "win32" and python_version >= "3.9"',
+    ],
+)  # fmt: skip
+def test_what_pip_takes_is_taken(line: str) -> None:
+    (found,) = read_requirements(line)
+
+    assert packaging.requirements.Requirement(line)
+    assert not found.is_nonsense
+    assert found.name == packaging.utils.canonicalize_name(packaging.requirements.Requirement(line).name)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["numpy=>1", "numpy=1", "numpy 1.26", "import numpy", "[", "numpy>=", "numpy>1<3", "numpy==", "==1", "~x"],
+)
+def test_what_pip_refuses_is_called_no_requirement(line: str) -> None:
+    (found,) = read_requirements(line)
+
+    with pytest.raises(packaging.requirements.InvalidRequirement):
+        packaging.requirements.Requirement(line)
+    assert found.is_nonsense
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.9", "3.12"])
+@pytest.mark.parametrize(
+    "marker",
+    [
+        'python_version < "3.9"', "python_version>='3.9'", 'python_version == "3.12"', 'python_version != "3.12"',
+        'python_version ~= "3.9"', 'python_version <= "3.9"', 'python_version > "3.9"', 'sys_platform == "win32"',
+        'sys_platform != "win32"', 'platform_system == "Linux" and python_version > "3"', 'os_name == "posix"',
+        'os_name == "nt" or python_version >= "3.9"', 'os_name == "nt" and extra == "x" or python_version < "3.9"',
+        'platform_machine == "x86_64"', 'implementation_name == "cpython"',
+        'platform_python_implementation != "PyPy"', 'sys_platform == "darwin" and python_version < "3.9"',
+    ],
+)  # fmt: skip
+def test_a_marker_that_can_be_told_is_told_as_pip_tells_it(marker: str, python: str) -> None:
+    surroundings = {
+        "python_version": python, "python_full_version": f"{python}.1", "sys_platform": "linux", "os_name": "posix",
+        "platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython",
+        "platform_python_implementation": "CPython", "extra": "",
+    }  # fmt: skip
+
+    assert holds(marker, python) is packaging.markers.Marker(marker).evaluate(surroundings)
+
+
+@pytest.mark.parametrize(
+    "marker", ['(os_name == "nt")', 'extra == "x"', 'python_version in "3.8 3.9"', '"3.9" > python_version', "nonsense"]
+)
+def test_a_marker_that_cannot_be_told_is_left_open(marker: str) -> None:
+    assert holds(marker, "3.12") is None
+    assert holds('python_version < "3.9"', None) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "excludes"),
+    [
+        ("a==1.0.0", "a==2.0.0", True), ("a==1.0", "a==2.0", True), ("a==1.0", "a>=2", True), ("a<1", "a==1.0.0", True),
+        ("a==1.0", "a==1.0.0", False), ("a==1.*", "a==2.*", False), ("a>=1", "a<1", False),
+        ("a==1.0", "a>=1,<2", False),
+        ("a==1.0", "a~=1.0", False), ("a==1.5.0", "a!=1.5.0", True),
+    ],
+)  # fmt: skip
+def test_two_lines_exclude_each_other_only_where_that_is_sure(first: str, second: str, *, excludes: bool) -> None:
+    one, other = read_requirements(f"{first}\n{second}\n")
+
+    assert contradiction(one, other) is excludes
+    assert contradiction(other, one) is excludes
+
+
+def test_lines_are_read_as_pip_reads_them() -> None:
+    text = (
+        "a==1 \\\n --hash=sha256:0\n# b \\\nc # d\n-r e.txt\n-ce\n--requirement='f.txt'\n-e g/h\n\ni @ https://j/k#l\n"
+    )
+
+    assert [(each.line, each.text) for each in read_requirements(text)] == [
+        (1, "a==1"), (4, "c"), (8, "g/h"), (10, "i @ https://j/k#l"),
+    ]  # fmt: skip
+    assert list(nested_files(text)) == [(5, "e.txt"), (6, "e"), (7, "f.txt")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_every_encoding_that_pip_reads_is_read(encoding: str) -> None:
+    assert decode("numpy\r\n".encode(encoding)) == "numpy\r\n"
+    assert decode("numpy".encode("utf-16-le")) is None
+    assert decode("# caf\xe9".encode("latin-1")) is None

@@ -134,11 +134,18 @@ def heavy_archives() -> dict[str, bytes]:
     entry = b'"%06d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
     header = b"{" + b",".join(entry % number for number in range(60_000)) + b"}"
     tensors = len(header).to_bytes(8, "little") + header
-    modules = {f"code/m{number}.py": b"a\n" * 15_900 for number in range(8)}
+    modules = {f"code/m{number}.py": b"{}\n" * 14_999 for number in range(8)}
+    chains = {f"code/m{number}.py": (b"-~+" * 30 + b"a\n") * 2_800 for number in range(8)}
+    handler = b"".join(b"x%d=lambda:0\n" % number for number in range(3_700))
     folders = "/".join(letter * 200 for letter in "defg")
     return {
         "tensors": corpus.bert_and(**{"model.safetensors": tensors}),
         "modules": corpus.bert_and(**modules),
+        "modules of chained signs": corpus.bert_and(**chains),
+        "a handler and modules": corpus.bert_and(**{"code/inference.py": handler}, **modules),
+        "requirements": corpus.requiring(b"a>=1\n" * 200_000),
+        "requirements of spaces": corpus.requiring(b"a" + b" " * 1_000_000 + b"x\n"),
+        "requirements in one line": corpus.requiring(b"a\\\n" * 340_000),
         "names": corpus.archive({f"{folders}/{number:06d}": b"" for number in range(5_000)}),
         "members": corpus.many_members(9_999),
         "pickled words": corpus.pickled(pickle.dumps({f"word {n}" * 6: n for n in range(150_000)})),

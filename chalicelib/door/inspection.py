@@ -13,6 +13,7 @@ from chalicelib.door.contents import Contents, read_contents
 from chalicelib.door.grafts import Seam
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
+from chalicelib.door.libraries import check_libraries
 from chalicelib.door.members import Names
 from chalicelib.door.models import Model, Stage, find_task
 from chalicelib.door.plans import make_plan
@@ -282,5 +283,6 @@ def _judge(
     )
     plan = make_plan(model, wishes, stage, findings)
     check_names(contents, config, plan, findings)
+    check_libraries(contents, plan, findings)
     check_requirements(contents, plan, findings)
     return plan

@@ -1,8 +1,11 @@
-"""Configuration that is almost right, weights of odd types and kinds. For corpus_cases."""
+"""Configuration that is almost right, weights of odd types and kinds, and what pickles need. For corpus_cases."""
 
 import json
+from functools import partial
 
+from tests.unit import hostile_pickles
 from tests.unit.corpus import (
+    ESTIMATOR,
     INFERENCE,
     Case,
     archive,
@@ -29,6 +32,7 @@ PIPELINE = json.dumps(
 UNET = {"unet/config.json": b"{}", "unet/diffusion_pytorch_model.safetensors": safetensors()}
 SCHEDULER = {"scheduler/scheduler_config.json": b"{}"}
 SKLEARN_CODE = {"code/inference.py": INFERENCE}
+FIND_LINKS = b"--find-links /opt/ml/model/code/wheels\n"
 
 
 def configured(raw: bytes) -> bytes:
@@ -38,6 +42,29 @@ def configured(raw: bytes) -> bytes:
 def named(*names: str, body: bytes = safetensors()) -> bytes:
     """A model without the usual file of weights, with these in its place."""
     return archive({"config.json": config(), "tokenizer.json": b"{}", **dict.fromkeys(names, body)})
+
+
+def importing(*references: tuple[str, str]) -> bytes:
+    """A pickle of a tuple of classes, each by module and name."""
+    classes = b"".join(
+        hostile_pickles.text(module) + hostile_pickles.text(name) + b"\x93" for module, name in references
+    )
+    return hostile_pickles.framed(b"(" + classes + b"t")
+
+
+PIPELINE_OF = (("sklearn.pipeline", "Pipeline"), ("sklearn.preprocessing._data", "StandardScaler"))
+LIGHTGBM = importing(*PIPELINE_OF, ("lightgbm.sklearn", "LGBMClassifier"), ("lightgbm.basic", "Booster"))
+XGBOOST = importing(*PIPELINE_OF, ("xgboost.sklearn", "XGBClassifier"), ("xgboost.core", "Booster"))
+CATBOOST = importing(*PIPELINE_OF, ("catboost.core", "CatBoostClassifier"))
+
+
+def boosted(raw: bytes, **more: bytes) -> bytes:
+    return archive({"model.joblib": raw, **more})
+
+
+def with_requirements(raw: bytes, text: bytes, *wheels: str) -> bytes:
+    brought = {f"code/wheels/{wheel}": b"" for wheel in wheels}
+    return boosted(raw, **SKLEARN_CODE, **{"code/requirements.txt": text}, **brought)
 
 
 CASES: dict[str, Case] = {
@@ -125,5 +152,60 @@ CASES: dict[str, Case] = {
     ),
     "adapter of PEFT with its base": hostile(
         lambda: archive({**bert(), "adapter_config.json": b"{}", "adapter_model.safetensors": safetensors()})
+    ),
+    # Pickles of libraries that the image has not got.
+    "lightgbm": hostile(partial(boosted, LIGHTGBM), refused=("library-missing",), warned=("weights-pickled",)),
+    "lightgbm with code": hostile(
+        partial(boosted, LIGHTGBM, **SKLEARN_CODE), warned=("library-left-to-code", "weights-pickled")
+    ),
+    "lightgbm with code and a requirement of something else": hostile(
+        partial(with_requirements, LIGHTGBM, b"pandas\n"),
+        warned=("library-left-to-code", "requirements-offline", "weights-pickled"),
+    ),
+    "lightgbm with code and its wheel": hostile(
+        partial(with_requirements, LIGHTGBM, FIND_LINKS + b"LightGBM>=4\n", "lightgbm-4.6.0-py3-none-any.whl"),
+        warned=("weights-pickled",),
+    ),
+    "lightgbm with code and its wheel by path": hostile(
+        partial(with_requirements, LIGHTGBM, b"./wheels/lightgbm-4.6.0-py3-none-any.whl\n",
+                "lightgbm-4.6.0-py3-none-any.whl"),
+        warned=("weights-pickled",),
+    ),
+    "lightgbm with code and a wheel that nothing names": hostile(
+        partial(with_requirements, LIGHTGBM, FIND_LINKS, "lightgbm-4.6.0-py3-none-any.whl"),
+        warned=("library-left-to-code", "weights-pickled"),
+    ),
+    "lightgbm with code and a requirement for Windows": hostile(
+        partial(with_requirements, LIGHTGBM, b'lightgbm; sys_platform == "win32"\n'),
+        warned=("library-left-to-code", "weights-pickled"),
+    ),
+    "lightgbm with code that brings the library": hostile(
+        partial(boosted, LIGHTGBM, **SKLEARN_CODE, **{"code/lightgbm/__init__.py": b""}), warned=("weights-pickled",)
+    ),
+    "lightgbm with code, where any requirement may be": hostile(
+        partial(boosted, LIGHTGBM, **SKLEARN_CODE,
+                **{"code/requirements.txt": b"-r more.txt\n", "code/more.txt": b"lightgbm"}),
+        warned=("weights-pickled",),
+    ),
+    "lightgbm that training left behind": hostile(
+        partial(boosted, ESTIMATOR, **{"checkpoint-1/old.joblib": LIGHTGBM}),
+        warned=("training-leftovers", "weights-pickled"),
+    ),
+    "xgboost inside a pipeline": hostile(
+        partial(boosted, XGBOOST), refused=("xgboost-wrapper-pickled",), warned=("weights-pickled",)
+    ),
+    "xgboost inside a pipeline with code": hostile(
+        partial(boosted, XGBOOST, **SKLEARN_CODE), warned=("weights-pickled",)
+    ),
+    "xgboost inside a pipeline with code in the scikit-learn container": hostile(
+        partial(boosted, XGBOOST, **SKLEARN_CODE), warned=("library-left-to-code", "weights-pickled"),
+        toml='container = "sklearn"',
+    ),
+    "catboost": hostile(
+        partial(boosted, CATBOOST),
+        refused=("library-missing", "pickle-import-not-allowed"), warned=("weights-pickled",),
+    ),
+    "lightgbm that is trusted, of which nothing is known": hostile(
+        partial(boosted, LIGHTGBM), toml='trust = "trusted"'
     ),
 }  # fmt: skip

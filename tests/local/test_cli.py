@@ -143,7 +143,7 @@ def test_a_bad_deploy_toml_refuses_a_good_archive(tmp_path: Path) -> None:
 
 def test_bad_paths_are_named(tmp_path: Path) -> None:
     refused_with_a_fix(tarmac("check", str(tmp_path / "nothing")), "there is no file")
-    refused_with_a_fix(tarmac("pack", str(tmp_path / "nothing")), "does not exist")
+    refused_with_a_fix(tarmac("pack", str(tmp_path / "nothing")), "there is no file")
 
 
 def test_pack_makes_an_archive_that_check_accepts(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from .events import log
 from .faults import LoadError, Stuck
 from .figures import NUMBERS, Figures
 from .settings import Settings
-from .shortages import first_line, is_shortage
+from .shortages import first_line, is_shortage, trim_heap
 from .siblings import MOST, Family, Pause, shared
 from .starting import load_and_try, processes_for
 from .workers import Worker
@@ -29,6 +29,7 @@ _GRACE_S = 10
 
 _LEAVE_S = 2.0
 _LOOK_S = 0.25
+_TRIM_S = 30.0
 
 _SWITCH_INTERVAL_S = 0.001
 """How long the inference thread may keep Python from the event loop, and the other way round."""
@@ -111,7 +112,7 @@ class _Process:
         """Serve until somebody says stop, or the model does not come back: then why."""
         watcher = asyncio.create_task(self.worker.watch())
         serving = asyncio.create_task(self.server.serve(sockets=[]))
-        beside = (asyncio.create_task(self.doors.look_after()), asyncio.create_task(self._live_with_others()))
+        beside = (asyncio.create_task(self.doors.look_after()), asyncio.create_task(self._look_after()))
         await asyncio.wait((watcher, serving), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             watcher.result()
@@ -124,8 +125,12 @@ class _Process:
         await serving
         return self.worker.failure
 
-    async def _live_with_others(self) -> None:
+    async def _look_after(self) -> None:
+        trimmed_at_s = time.monotonic()
         while True:
+            if time.monotonic() - trimmed_at_s > _TRIM_S:
+                await asyncio.to_thread(trim_heap)  # at a heap in many pieces it takes a quarter of a second
+                trimmed_at_s = time.monotonic()
             self.family.beat(is_ready=self.worker.is_ready)
             for place in self.family.look():
                 self._figures.forget_waiting(place)

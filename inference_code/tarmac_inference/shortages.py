@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import re
 import sys
@@ -36,6 +37,16 @@ def give_back() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def trim_heap() -> None:
+    """Give what has been freed in small pieces back to the system: glibc keeps it, and its heaps grow for hours.
+
+    Where the C library knows no malloc_trim nothing is done.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def first_line(error: BaseException) -> str:

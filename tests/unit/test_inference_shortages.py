@@ -1,12 +1,14 @@
 """What counts as memory that has ended."""
 
+import ctypes
 import errno
 
+import psutil
 import pytest
 
 from inference_code.tarmac_inference.backends import as_fault
 from inference_code.tarmac_inference.faults import ModelFault, OutOfMemory
-from inference_code.tarmac_inference.shortages import is_shortage, wished
+from inference_code.tarmac_inference.shortages import is_shortage, trim_heap, wished
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,18 @@ def test_a_fault_does_not_keep_what_the_model_had_made_alive() -> None:
     assert (fault.__cause__, fault.__traceback__) == (None, None)
     assert fault.facts["error"] == "RuntimeError"
     assert fault.facts["at"][-1].endswith("fail")
+
+
+def test_what_was_freed_between_pieces_that_are_kept_goes_back_to_the_system() -> None:
+    process = psutil.Process()
+    pieces = [bytearray(2000) for _ in range(40_000)]
+    kept = pieces[::50]
+    pieces.clear()
+    before = process.memory_info().rss
+
+    trim_heap()
+
+    freed_mb = (before - process.memory_info().rss) / 1e6
+    knows_trim = hasattr(ctypes.CDLL(None), "malloc_trim")
+    assert freed_mb > 40 if knows_trim else freed_mb < 40
+    assert len(kept) == 800

@@ -126,6 +126,8 @@ def check_names(contents: Contents, config: Mapping[str, Any], plan: ServingPlan
         return
     if any(_SHARD.fullmatch(name) for name in files):
         return  # what is wrong with them, `shards` says
+    if plan is not None and plan.container == "tei" and any(name.endswith(".onnx") for name in files):
+        return  # its CPU image runs ONNX too, by which names is not known here
     largest = max(files, key=lambda path: files[path])
     fix = None
     if largest.endswith(".safetensors"):

@@ -185,6 +185,13 @@ class TestTei:
     def test_has_an_image_for_gpus(self) -> None:
         assert "/tei:" in plan_of(ENCODER, 'container = "tei"\ninstance_type = "ml.g5.xlarge"\n').image_uri
 
+    def test_may_run_onnx_which_the_hugging_face_container_does_not(self) -> None:
+        files = {path: body for path, body in ENCODER.items() if not path.endswith(".safetensors")}
+        files["model.onnx"] = b"\x08\x07" + b"\0" * 64
+
+        assert plan_of(files, 'container = "tei"\n').container == "tei"
+        assert refusal(files, 'container = "huggingface"\n')[0] == "weights-misnamed"
+
     def test_has_no_cpu_kernels_for_some_models(self) -> None:
         files = {**text_model("qwen2", "Qwen2Model"), "modules.json": b"[]", "1_Pooling/config.json": b"{}"}
 

@@ -105,6 +105,9 @@ class Server(uvicorn.Server):
                 said, files = b"", []
             for file in files:
                 self._adopt(socket.socket(fileno=file))
+            if len(said) > len(files):  # no more files may be open: the connection came, and was closed
+                log("accept_failed", because="too many open files")
+                on_end()
             if not said:
                 asyncio.get_running_loop().remove_reader(first)
                 stop()

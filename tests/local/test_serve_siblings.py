@@ -223,6 +223,26 @@ def test_more_connections_than_there_may_be_files_are_waited_out(sentiment_dir: 
         until(lambda: ping_anew(server) == 200)
 
 
+def test_connections_that_a_sibling_had_no_file_for_do_not_count_for_ever(pair: ModelServer) -> None:
+    (sibling,) = siblings(pair)
+    pair.client.close()
+    limits = sibling.rlimit(psutil.RLIMIT_NOFILE)
+    sibling.rlimit(psutil.RLIMIT_NOFILE, (sibling.num_fds(), limits[1]))
+    for _ in range(8):
+        with callers(pair, 2) as clients:
+            for client in clients:
+                with contextlib.suppress(httpx.TransportError):
+                    ask(client)
+    sibling.rlimit(psutil.RLIMIT_NOFILE, limits)
+
+    with callers(pair, 8) as clients:
+        statuses = {ask(client) for client in clients}
+        dealt = connections(sibling, pair)
+
+    assert [event["because"] for event in events(pair) if event["event"] == "accept_failed"]
+    assert (statuses, dealt) == ({200}, 4)
+
+
 def ping_anew(server: ModelServer) -> int:
     with callers(server, 1) as (client,), contextlib.suppress(httpx.TransportError):
         return client.get("/ping", timeout=2).status_code

@@ -102,9 +102,9 @@ class TaskBackend(AtOnce):
         self.batch_items = task.batch_items
 
     @property
-    def model(self) -> Any:
-        """The task's torch model; None where it has none."""
-        return getattr(self._task, "model", None)
+    def task(self) -> Task:
+        """What it answers with."""
+        return self._task
 
     def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
         """Parse one request. Raises CallerFault."""

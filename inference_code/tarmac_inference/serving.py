@@ -58,7 +58,7 @@ async def serve(listener: socket.socket, settings: Settings, pulse_fd: int | Non
 
     def load_and_grow() -> Backend:
         backend = load_and_try(settings)
-        count = processes_for(backend, settings.processes)
+        count = processes_for(backend, settings)
         if count > 1:
             gc.freeze()  # what is collected no more is written to no more, and stays shared
             one.family.grow(count, lambda others: live(others, backend, one), lambda: Pause(loop.call_soon_threadsafe))

@@ -1,6 +1,5 @@
 """Loads a model, has it tried, and chooses threads and processes by its size. Called by `serving`."""
 
-import sys
 from typing import Any
 
 from .backends import Backend, TaskBackend
@@ -71,8 +70,7 @@ def _set_threads(task: Task, settings: Settings) -> None:
         return
     import torch
 
-    is_lone = settings.processes == 1 or task.name == "text-generation" or not can_fork() or _size_of(model) >= _SHARED
-    helping = processors() if is_lone and _size_of(model) >= _LARGE else 1
+    helping = processors() if _processes(task, settings) == 1 and _size_of(model) >= _LARGE else 1
     torch.set_num_threads(settings.threads or helping)
 
 
@@ -81,21 +79,24 @@ def _size_of(model: Any) -> int:
     return sum(weights.numel() for weights in model.parameters())
 
 
-def processes_for(backend: Backend, wished: int | None) -> int:
-    """Choose how many processes answer: one a processor, for a model that is not large.
+def processes_for(backend: Backend, settings: Settings) -> int:
+    """Choose how many processes answer: one a processor, for a model that is not large."""
+    return _processes(backend.task, settings) if isinstance(backend, TaskBackend) else 1
 
-    Not for text that is written token by token, whose company is what makes it fast; nor for code of the user's, which
-    may keep what it knows in one process; nor where torch has threads, which do not come along.
+
+def _processes(task: Task, settings: Settings) -> int:
+    """Choose how many processes answer for a task.
+
+    Not for text that is written token by token, whose company is what makes it fast; nor for code of the user's, his
+    model's own included, which may keep what it knows in one process; nor beside threads, which do not come along.
     """
-    if type(backend) is not TaskBackend or "torch" not in sys.modules:
+    model = getattr(task, "model", None)
+    if model is None or task.name == "text-generation" or not can_fork():
         return 1
-    import torch
-
-    model = backend.model
-    if model is None or not can_fork() or torch.get_num_threads() > 1:
+    if not type(model).__module__.startswith("transformers.models.") or (settings.threads or 1) > 1:
         return 1
     if any(weights.device.type != "cpu" for weights in model.parameters()):
         return 1
-    if wished is None and _size_of(model) >= _SHARED:
+    if settings.processes is None and _size_of(model) >= _SHARED:
         return 1
-    return min(wished or processors(), MOST)
+    return min(settings.processes or processors(), MOST)

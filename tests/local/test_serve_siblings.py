@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import shutil
 import signal
 import socket
 import time
@@ -187,8 +188,17 @@ def test_one_process_answers_for_what_is_written_token_by_token_or_by_the_users_
     (own / "code").mkdir(parents=True)
     (own / "code" / "inference.py").write_text("def model_fn(d):\n    return 1\ndef predict_fn(d, m):\n    return d\n")
 
-    for model_dir, wished in ((writer, "2"), (own, "2"), (sentiment_dir, "1")):
-        with served(model_dir, TARMAC_PROCESSES=wished) as server:
+    custom = tmp_path / "custom"
+    shutil.copytree(sentiment_dir, custom)
+    config = json.loads((custom / "config.json").read_text())
+    architecture = config["architectures"][0]
+    config["auto_map"] = {"AutoModelForSequenceClassification": "own.Own"}
+    (custom / "config.json").write_text(json.dumps(config))
+    (custom / "own.py").write_text(f"import transformers\nclass Own(transformers.{architecture}):\n    pass\n")
+
+    for model_dir, wished in ((writer, "2"), (own, "2"), (custom, "2"), (sentiment_dir, "1")):
+        trusted = {"TARMAC_TRUST": "trusted", "HF_HOME": str(tmp_path)}
+        with served(model_dir, TARMAC_PROCESSES=wished, **trusted) as server:
             assert siblings(server) == []
 
 

@@ -94,27 +94,22 @@ class TaskBackend(AtOnce):
     """Batches requests of equal parameters."""
 
     def __init__(self, task: Task) -> None:
-        self._task = task
+        self.task = task
         # A model that has loaded without torch is not made to wait for it.
         self.no_gradients: Callable[[], AbstractContextManager[Any]] = (
             sys.modules["torch"].inference_mode if "torch" in sys.modules else nullcontext
         )
         self.batch_items = task.batch_items
 
-    @property
-    def task(self) -> Task:
-        """What it answers with."""
-        return self._task
-
     def prepare(self, body: bytes, content_type: str | None, accept: str | None) -> Request:
         """Parse one request. Raises CallerFault."""
-        job = self._task.parse(decode(body, content_type, takes_sheets=self._task.takes_sheets))
+        job = self.task.parse(decode(body, content_type, takes_sheets=self.task.takes_sheets))
         return Request(work=job, key=job.parameters, size=len(job.items), accept=accept)
 
     def warm_up(self) -> None:
         """Answer the task's own sample. Raises whatever the model raises."""
         with self.no_gradients():
-            encode(self._task.run(self._task.sample()), None)
+            encode(self.task.run(self.task.sample()), None)
 
     def answer(self, requests: Sequence[Request]) -> Sequence[Outcome | None]:
         """Answer all items of all requests in as few batches as they fit; one that fails fails alone."""
@@ -149,7 +144,7 @@ class TaskBackend(AtOnce):
         try:
             with self.no_gradients():
                 for start in range(0, len(items), most):
-                    answers.extend(self._task.answer(items[start : start + most], parameters))
+                    answers.extend(self.task.answer(items[start : start + most], parameters))
         except Exception as error:  # noqa: BLE001  # whatever a model raises is its callers' to hear, not the process's end
             fault = as_fault(error)
         if isinstance(fault, OutOfMemory):
@@ -158,7 +153,7 @@ class TaskBackend(AtOnce):
 
     def render(self, request: Request, part: Sequence[Any]) -> tuple[bytes, str]:
         """Shape and encode the answers to a request's items."""
-        return encode(self._task.render(request.work, part), request.accept)
+        return encode(self.task.render(request.work, part), request.accept)
 
 
 def attempt(render: Callable[[], tuple[bytes, str]]) -> Outcome:

@@ -6,7 +6,6 @@ routing and request objects would cost as much as a tiny model does.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
 """
 
-import asyncio
 import time
 from collections.abc import MutableMapping
 from typing import Any
@@ -27,7 +26,6 @@ Reply = tuple[int, bytes, str]
 
 _JSON = "application/json"
 _READ = (b"content-type", b"accept", b"content-length")
-_LOOK_S = 0.25
 
 
 class Doors:
@@ -53,18 +51,16 @@ class Doors:
                 return
             reply = answer
         else:
-            reply = self._look(path, method)
+            reply = self._told(path, method)
         await _send(send, reply)
 
-    async def look_after(self) -> None:
-        """Look, for ever, whether callers have gone, and whether bodies still come."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            self._departures.look()
-            self._bodies.look()
-            self._figures.note_waiting(self._worker.waiting)
+    def look(self) -> None:
+        """See whether callers have gone, and whether bodies still come. To be called every now and then."""
+        self._departures.look()
+        self._bodies.look()
+        self._figures.note_waiting(self._worker.waiting)
 
-    def _look(self, path: str, method: str) -> Reply:
+    def _told(self, path: str, method: str) -> Reply:
         if path not in ("/ping", "/metrics", "/invocations"):
             return _error(404, f"there is no {path}; there are /ping, /invocations and /metrics")
         if path == "/invocations" or method not in ("GET", "HEAD"):

@@ -112,7 +112,7 @@ class _Process:
         """Serve until somebody says stop, or the model does not come back: then why."""
         watcher = asyncio.create_task(self.worker.watch())
         serving = asyncio.create_task(self.server.serve(sockets=[]))
-        beside = (asyncio.create_task(self.doors.look_after()), asyncio.create_task(self._look_after()))
+        beside = asyncio.create_task(self._look_after())
         await asyncio.wait((watcher, serving), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             watcher.result()
@@ -120,7 +120,7 @@ class _Process:
             return Stuck(
                 f"the model has not come back from a request for {self.settings.give_up_s:g} s; this process ends"
             )
-        for task in (watcher, *beside):
+        for task in (watcher, beside):
             task.cancel()
         await serving
         return self.worker.failure
@@ -135,6 +135,7 @@ class _Process:
             for place in self.family.look():
                 self._figures.forget_waiting(place)
             self.server.look()
+            self.doors.look()
             await asyncio.sleep(_LOOK_S)
 
 

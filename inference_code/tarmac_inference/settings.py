@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from .faults import LoadError
 
@@ -42,14 +43,12 @@ class Settings:
         return cls(
             model_dir=Path(environment.get("SM_MODEL_DIR", str(cls.model_dir))),
             threads=_threads(environment),
-            processes=max(1, int(_number(environment, "TARMAC_PROCESSES", 1)))
-            if "TARMAC_PROCESSES" in environment
-            else None,
+            processes=_count(environment, "TARMAC_PROCESSES", None),
             timeout_s=timeout_s,
             give_up_s=max(_number(environment, "TARMAC_GIVE_UP_S", 2 * timeout_s), timeout_s),
             body_timeout_s=_number(environment, "TARMAC_BODY_TIMEOUT_S", cls.body_timeout_s),
-            max_waiting=int(_number(environment, "TARMAC_MAX_WAITING", cls.max_waiting)),
-            max_body_bytes=int(_number(environment, "TARMAC_MAX_BODY_BYTES", cls.max_body_bytes)),
+            max_waiting=_count(environment, "TARMAC_MAX_WAITING", cls.max_waiting),
+            max_body_bytes=_count(environment, "TARMAC_MAX_BODY_BYTES", cls.max_body_bytes),
             has_request_log=environment.get("TARMAC_LOG_REQUESTS", "") == "1",
         )
 
@@ -57,9 +56,22 @@ class Settings:
 def _threads(environment: Mapping[str, str]) -> int | None:
     """An OMP_NUM_THREADS of 1 is what containers set for everybody: it is no wish."""
     if "TARMAC_THREADS" in environment:
-        return int(_number(environment, "TARMAC_THREADS", 1))
+        return _count(environment, "TARMAC_THREADS", 1)
     count = environment.get("OMP_NUM_THREADS", "1")
     return int(count) if count.isdecimal() and int(count) > 1 else None
+
+
+_DIGITS_MAX = 15
+_Default = TypeVar("_Default", int, None)
+
+
+def _count(environment: Mapping[str, str], name: str, default: _Default) -> int | _Default:
+    raw = environment.get(name)
+    if raw is None:
+        return default
+    if not raw.strip().isdecimal() or len(raw) > _DIGITS_MAX or int(raw) < 1:
+        raise LoadError(f"{name} is {raw!r}; it must be a whole number above zero")
+    return int(raw)
 
 
 def _number(environment: Mapping[str, str], name: str, default: float) -> float:

@@ -1,4 +1,4 @@
-"""More processes for a model so small that the requests cost more than the model. Called by `serving`.
+"""More processes for one model, in place of threads that would wait for each other. Called by `serving`.
 
 The loaded process forks: the weights stay where they are, and are shared. It alone accepts, and hands each connection
 to whoever has the fewest, itself included. What all must know of each other (who is ready, who is alive) stands on a

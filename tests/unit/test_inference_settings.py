@@ -45,3 +45,14 @@ def test_a_model_is_given_up_after_twice_its_time_or_when_it_is_said(
 def test_a_number_that_makes_no_sense_names_its_variable(value: str) -> None:
     with pytest.raises(LoadError, match="TARMAC_TIMEOUT_S"):
         Settings.read({"TARMAC_TIMEOUT_S": value})
+
+
+@pytest.mark.parametrize("name", ["TARMAC_THREADS", "TARMAC_PROCESSES", "TARMAC_MAX_WAITING", "TARMAC_MAX_BODY_BYTES"])
+@pytest.mark.parametrize("value", ["0", "-1", "0.5", "2.5", "many", "", "9" * 5000])
+def test_a_count_that_is_no_whole_number_names_its_variable(name: str, value: str) -> None:
+    with pytest.raises(LoadError, match=f"{name} is .*whole number above zero"):
+        Settings.read({name: value})
+
+
+def test_processes_are_a_wish_or_left_to_the_models_size() -> None:
+    assert (Settings.read({}).processes, Settings.read({"TARMAC_PROCESSES": "3"}).processes) == (None, 3)

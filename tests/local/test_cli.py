@@ -172,6 +172,32 @@ def test_a_directory_is_judged_as_what_it_will_be_packed_to(tmp_path: Path) -> N
     assert as_directory.raw["checks"] == as_archive.raw["checks"]
 
 
+def test_a_directory_of_large_weights_is_no_bomb(tmp_path: Path) -> None:
+    # The check leaves the weights out, and is not to hold that against them. Here they are a hole on the disk, too.
+    size_bytes = 20 << 30
+    directory = tmp_path / "model"
+    directory.mkdir()
+    header = json.dumps({"w": {"dtype": "BF16", "shape": [size_bytes // 2], "data_offsets": [0, size_bytes]}}).encode()
+    with (directory / "model.safetensors").open("wb") as weights:
+        weights.write(len(header).to_bytes(8, "little") + header)
+        weights.truncate(weights.tell() + size_bytes)
+    (directory / "config.json").write_text('{"architectures": ["BertForSequenceClassification"], "model_type": "bert"}')
+    (directory / "tokenizer.json").write_text("{}")
+
+    checked = tarmac("check", str(directory), "--json")
+
+    assert checked.code == 0, checked.err
+    assert checked.raw["plan"]["container"] == "huggingface"
+
+
+def test_a_bad_name_is_told_before_an_engine_is_looked_for(tmp_path: Path) -> None:
+    archive = echo_archive(tmp_path / "model")
+
+    ran = tarmac("push", str(archive), "--name", "Bad_Name", "--state", str(tmp_path / "none"))
+
+    refused_with_a_fix(ran, "'Bad_Name'", "call it bad-name")
+
+
 def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
 

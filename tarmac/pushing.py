@@ -49,7 +49,9 @@ class Push(io.RawIOBase):
         """Tell *on_sent* how many bytes went, each time a part has."""
         self._s3, self._where, self._on_sent = s3, {"Bucket": bucket, "Key": key}, on_sent
         self._part_bytes = part_bytes
-        self._held: list[memoryview] = []
+        # Parts are gathered in buffers that are used again: fresh ones cost the kernel's zeros, some 8 MiB each time.
+        self._free: list[bytearray] = []
+        self._part = bytearray()
         self._held_bytes = 0
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._waiting: deque[Future[dict[str, Any]]] = deque()
@@ -65,27 +67,31 @@ class Push(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Take bytes; waits while four parts are on their way. Raises what sending a part has raised."""
-        # Held, not copied, until a part is whole: what is no `bytes` the writer may change after this.
-        rest = memoryview(data if isinstance(data, bytes) else bytes(data))
-        while rest:
-            piece = rest[: self._part_bytes - self._held_bytes]
-            self._held.append(piece)
-            self._held_bytes += len(piece)
-            rest = rest[len(piece) :]
-            if self._held_bytes == self._part_bytes:
-                self._send(self._release())
-        return len(data)
+        with memoryview(data).cast("B") as rest:
+            at = 0
+            while at < len(rest):
+                if not self._part:
+                    self._part = self._free.pop() if self._free else bytearray(self._part_bytes)
+                count = min(len(rest) - at, self._part_bytes - self._held_bytes)
+                with memoryview(self._part) as part:
+                    part[self._held_bytes : self._held_bytes + count] = rest[at : at + count]
+                self._held_bytes += count
+                at += count
+                if self._held_bytes == self._part_bytes:
+                    self._send(self._part)
+                    self._part, self._held_bytes = bytearray(), 0
+            return len(rest)
 
     def finish(self) -> Sent:
         """Send the rest and make the object. Raises botocore's errors."""
+        rest = bytes(memoryview(self._part)[: self._held_bytes])
         if self._upload_id is None:
-            whole = self._release()
-            answer = self._s3.put_object(**self._where, Body=whole)
-            self._size_bytes = len(whole)
+            answer = self._s3.put_object(**self._where, Body=rest)
+            self._size_bytes = len(rest)
             self._on_sent(self._size_bytes)
         else:
-            if self._held:
-                self._send(self._release())
+            if rest:
+                self._send(rest)
             self._parts += [each.result() for each in self._waiting]
             upload = {"UploadId": self._upload_id, "MultipartUpload": {"Parts": self._parts}}
             answer = self._s3.complete_multipart_upload(**self._where, **upload)
@@ -98,13 +104,7 @@ class Push(io.RawIOBase):
             each.cancel()
         self._pool.shutdown()
 
-    def _release(self) -> bytes:
-        part = b"".join(self._held)
-        self._held.clear()
-        self._held_bytes = 0
-        return part
-
-    def _send(self, part: bytes) -> None:
+    def _send(self, part: bytes | bytearray) -> None:
         if self._upload_id is None:
             self._upload_id = self._resume() or self._s3.create_multipart_upload(**self._where)["UploadId"]
         self._number += 1
@@ -113,7 +113,7 @@ class Push(io.RawIOBase):
         if len(self._waiting) >= _AT_ONCE:
             self._parts.append(self._waiting.popleft().result())
 
-    def _put(self, number: int, part: bytes) -> dict[str, Any]:
+    def _put(self, number: int, part: bytes | bytearray) -> dict[str, Any]:
         etag, size_bytes = self._there.get(number, ("", 0))
         is_there = size_bytes == len(part) and etag == hashlib.md5(part, usedforsecurity=False).hexdigest()
         if is_there:
@@ -122,6 +122,8 @@ class Push(io.RawIOBase):
             answer = self._s3.upload_part(**self._where, UploadId=self._upload_id, PartNumber=number, Body=part)
             etag = answer["ETag"].strip('"')
         self._on_sent(len(part))
+        if isinstance(part, bytearray):
+            self._free.append(part)
         return {"PartNumber": number, "ETag": etag}
 
     def _resume(self) -> str | None:

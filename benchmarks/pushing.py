@@ -8,10 +8,16 @@ slow. Medians are compared. Promised: at most 1.15 times as long as the upload a
 
 Twice: over a line of 1 Gbit/s (each part waits for its turn on it), and over loopback. On loopback S3 itself works on
 this machine's processors, so what is measured there is how much of them is left to pack with.
+
+And once as whole commands, each in a process of its own, over loopback: `tarmac push DIR` beside `tarmac push ARCHIVE`,
+either with its check first, and beside `aws s3 cp ARCHIVE`, which checks nothing.
 """
 
 import contextlib
+import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -83,12 +89,39 @@ def measure(label: str, s3: Any, folder: Path, archive: Path, rounds: int) -> di
     return interleaved(f"push {label}", timers, rounds=rounds)
 
 
+def measure_commands(label: str, url: str, folder: Path, archive: Path, rounds: int) -> dict[str, Taken]:
+    """Send the same bytes by three commands, in turn."""
+    bin_dir = Path(sys.executable).parent
+    environ = os.environ | {
+        "TARMAC_URL": url,  # nothing is asked of it: the commands do not wait for the model
+        "TARMAC_TOKEN": "unused",
+        "TARMAC_BUCKET": _BUCKET,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "unused",
+        "AWS_SECRET_ACCESS_KEY": "unused",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+    def run(program: str, *arguments: str | Path) -> float:
+        command = [str(bin_dir / program), *map(str, arguments)]
+        return timed(lambda: subprocess.run(command, env=environ, check=True, stdout=subprocess.DEVNULL))
+
+    into_cache(archive, *folder.iterdir())
+    to = f"s3://{_BUCKET}/models/model/model.tar.gz"
+    cases = {
+        "tarmac push DIR": lambda: run("tarmac", "push", folder, "--name", "model"),
+        "tarmac push ARCHIVE": lambda: run("tarmac", "push", archive, "--name", "model"),
+        "aws s3 cp ARCHIVE": lambda: run("aws", "s3", "cp", "--quiet", archive, to),
+    }
+    return interleaved(label, cases, rounds=rounds)
+
+
 def figures_of(label: str, seconds: dict[str, float]) -> list[Figure]:
     """Compare packing and pushing with the uploads."""
     ours, *peers = seconds
     return [
         Figure(
-            case=f"pack and push {label}", ours=seconds[ours], peer=seconds[peer], peer_name=peer, unit="s",
+            case=label, ours=seconds[ours], peer=seconds[peer], peer_name=peer, unit="s",
             at_most=TIMES_MAX if peer == peers[0] else None,
         )
         for peer in peers
@@ -108,7 +141,10 @@ def main() -> None:
                 label = f"{dtype}, {way}"
                 with over(s3, line):
                     taken = measure(label, s3, folder, archive, chosen.rounds)
-                figures += figures_of(label, {name: each.median_s for name, each in taken.items()})
+                figures += figures_of(f"pack and push {label}", {name: each.median_s for name, each in taken.items()})
+            label = f"the command, {dtype}, loopback"
+            taken = measure_commands(label, s3.meta.endpoint_url, folder, archive, chosen.rounds)
+            figures += figures_of(label, {name: each.median_s for name, each in taken.items()})
     present("pushing", f"Packing and pushing {chosen.size:,} MB of weights", figures)
 
 

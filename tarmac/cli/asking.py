@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chalicelib.names import endpoint_name
-from tarmac.cli.engine import CommandFailed, Engine, aws_refusals, failure_of, model_path
+from tarmac.cli.engine import CommandFailed, Engine, aws_refusals, model_path
 from tarmac.cli.options import engine_option, json_option
 from tarmac.cli.screen import is_json, out, print_json, spinner
 
 if TYPE_CHECKING:
     import httpx
 
-APP = "tarmac"
 FOLLOW_EVERY_S = 0.5
 FIRST_LOOK_S = 0.1
 
@@ -95,7 +94,7 @@ def invoke(
             answer = engine.send("POST", model_path(name, "invocations"), body=content, headers=headers)
             if answer.status_code < 400:
                 break
-            problem = failure_of(answer)
+            problem = engine.failure_of(answer)
             wait_s = problem.retry_after_s
             left_s = timeout_s - (time.monotonic() - began_s)
             if not wait or answer.status_code not in (429, 503) or wait_s is None or wait_s > left_s:
@@ -126,7 +125,7 @@ def _await_answer(
         answer = engine.send("GET", path)
         told_s = answer.headers.get("retry-after", "")
         if answer.status_code >= 400 and not (answer.status_code in (429, 503) and told_s):
-            raise failure_of(answer)
+            raise engine.failure_of(answer)
         if answer.status_code < 400 and _parked_at(answer) is None:
             return answer
         elapsed_s = time.monotonic() - began_s
@@ -181,7 +180,7 @@ def logs(name: str, follow: bool, lines: int, engine: Engine) -> None:
     if engine.find_model(name) is None:
         raise CommandFailed(f"there is no model {name!r}", fix="list what there is with: tarmac ls")
     client = engine.aws("logs")
-    group = f"/aws/sagemaker/Endpoints/{endpoint_name(APP, name)}"
+    group = f"/aws/sagemaker/Endpoints/{endpoint_name(engine.address.app, name)}"
     seen: set[str] = set()
     events = _new_events(client, group, seen)[-lines:]
     if not events and not follow:

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from chalicelib.errors import TarmacError
+from chalicelib.names import DROPS_PREFIX
 from tarmac.local.clients import LOCAL_REGION, local_client
+from tarmac.local.schedule import SWEEP_FUNCTION
 from tarmac.local.state_dir import StateDir
 
 if TYPE_CHECKING:
     import httpx
+
+LOCAL_APP = "tarmac"
 
 
 class CommandFailed(TarmacError):
@@ -35,7 +39,19 @@ class CommandFailed(TarmacError):
 
 @dataclass(frozen=True)
 class Address:
-    """Where a Tarmac is and what opens it."""
+    """Where a Tarmac is and what opens it.
+
+    Attributes:
+        url: Of its HTTP API; empty where a stage has none (in the embedded AWS).
+        token: The bearer token; empty when it is not known.
+        aws_endpoint_url: The embedded AWS; empty where *clients* knows the way.
+        state: The engine's state directory, where that is how it was found.
+        stage: The deployed stage's name; None for an engine on this machine.
+        app: What its SageMaker resources' names begin with.
+        drops_prefix: Where in the bucket people drop.
+        sweep_function: The sweep's Lambda function.
+        clients: Makes boto3 clients of the stage's account.
+    """
 
     url: str
     token: str
@@ -43,6 +59,11 @@ class Address:
     bucket: str
     region: str
     state: Path | None
+    stage: str | None = None
+    app: str = LOCAL_APP
+    drops_prefix: str = DROPS_PREFIX
+    sweep_function: str = SWEEP_FUNCTION
+    clients: Callable[[str], Any] | None = None
 
 
 def find_address(state: Path, *, environ: Mapping[str, str] = os.environ) -> Address:
@@ -82,36 +103,54 @@ def find_address(state: Path, *, environ: Mapping[str, str] = os.environ) -> Add
 
 
 def _loopback(source: str, url: str) -> str:
-    """Let only addresses of this machine pass: no command here may ever reach the real AWS."""
+    """Let only addresses of this machine pass: nothing but --stage leads a command to the real AWS."""
     try:
         host = urlsplit(url).hostname
     except ValueError:
         host = None
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if not is_local(host):
         raise CommandFailed(f"{source} names {url!r}, which is not this machine", fix='run: eval "$(tarmac env)"')
     return url
 
 
+def is_local(host: str | None) -> bool:
+    """Tell whether a host is this machine."""
+    return host in ("127.0.0.1", "localhost", "::1")
+
+
 class Engine:
-    """One running Tarmac, as the commands use it."""
+    """One running Tarmac, as the commands use it: on this machine, or a stage on AWS."""
 
     def __init__(self, address: Address) -> None:
         self.address = address
+
+    @property
+    def poll_every_s(self) -> float:
+        """How often to ask what has become of a model; a stage is billed for each time."""
+        return 0.2 if self.address.stage is None else 3.0
 
     @cached_property
     def _http(self) -> "httpx.Client":
         import httpx
 
-        # trust_env off: a proxy set for the person's browser must not get this traffic, nor the token in it.
+        if not self.address.url:
+            fix = "it is tarmac up that serves the application there; leave --stage away"
+            raise CommandFailed(f"the stage {self.address.stage} has no HTTP API in the embedded AWS", fix=fix)
+        if not self.address.token:
+            fix = f"export TARMAC_TOKEN=... ; a new one: tarmac deploy --stage {self.address.stage} --new-token"
+            raise CommandFailed("TARMAC_TOKEN is not set, and the API asks for it", fix=fix, code="token_missing")
         return httpx.Client(
             base_url=self.address.url,
             headers={"Authorization": f"Bearer {self.address.token}"},
             timeout=httpx.Timeout(60, connect=5),
-            trust_env=False,
+            # A proxy set for the person's browser must not get what stays on this machine, nor the token in it.
+            trust_env=self.address.stage is not None,
         )
 
     def aws(self, service: str) -> Any:
-        """Make a boto3 client of the embedded AWS."""
+        """Make a boto3 client: of the embedded AWS, or of the stage's account."""
+        if self.address.clients is not None:
+            return self.address.clients(service)
         # A sweep of many models, or the end of a large upload, answers late; asking twice would do it twice.
         return local_client(service, self.address.aws_endpoint_url, region=self.address.region, read_timeout_s=600)
 
@@ -123,7 +162,7 @@ class Engine:
         """
         answer = self.send(method, path, body=body)
         if answer.status_code >= 400:
-            raise failure_of(answer)
+            raise self.failure_of(answer)
         try:
             raw = answer.json()
         except ValueError:
@@ -145,15 +184,30 @@ class Engine:
         try:
             return self._http.request(method, path, content=body, headers=headers)
         except httpx.ConnectError as exc:
-            raise CommandFailed(
-                f"the engine does not answer at {self.address.url}",
-                fix="start it in another terminal: tarmac up",
-                code="engine_not_running",
-            ) from exc
+            raise self._no_answer() from exc
         except httpx.TimeoutException as exc:
-            raise CommandFailed(f"the engine at {self.address.url} took too long", code="timed_out") from exc
+            raise CommandFailed(f"{self.address.url} took too long to answer", code="timed_out") from exc
         except httpx.HTTPError as exc:
             raise CommandFailed(f"the connection to {self.address.url} broke: {exc}", code="connection_broken") from exc
+
+    def failure_of(self, answer: "httpx.Response") -> CommandFailed:
+        """Read a refusal of the API's."""
+        failure = _failure_of(answer)
+        if answer.status_code in (401, 403) and failure.code.startswith("token"):
+            stage = self.address.stage
+            failure.fix = (
+                'the engine\'s own token is in its state directory; run: eval "$(tarmac env)"'
+                if stage is None
+                else f"TARMAC_TOKEN must open this stage; a new one: tarmac deploy --stage {stage} --new-token"
+            )
+        return failure
+
+    def _no_answer(self) -> CommandFailed:
+        if self.address.stage is None:
+            fix, message = "start it in another terminal: tarmac up", "the engine does not answer at"
+        else:
+            fix, message = f"tarmac doctor --stage {self.address.stage}", "the stage's API does not answer at"
+        return CommandFailed(f"{message} {self.address.url}", fix=fix, code="engine_not_running")
 
     def model(self, name: str) -> dict[str, Any]:
         """Read everything about one model."""
@@ -179,15 +233,12 @@ def model_path(name: str, *rest: str) -> str:
     return "/".join(["/models", quote(name, safe=""), *rest])
 
 
-def failure_of(answer: "httpx.Response") -> CommandFailed:
-    """Read a refusal of the API's."""
+def _failure_of(answer: "httpx.Response") -> CommandFailed:
     try:
         raw = answer.json()["error"]
         code, message, fix = raw["code"], raw["message"], raw.get("fix")
     except (ValueError, KeyError, TypeError):
         return _not_tarmac(str(answer.url))
-    if answer.status_code in (401, 403) and code.startswith("token"):
-        fix = 'the engine\'s own token is in its state directory; run: eval "$(tarmac env)"'
     wait = answer.headers.get("retry-after", "")
     return CommandFailed(
         message, fix=fix, code=code, status=answer.status_code, wait_s=float(wait) if wait.isdigit() else None
@@ -203,7 +254,7 @@ def _not_tarmac(url: str) -> CommandFailed:
 
 
 def aws_refusals(call: Callable[[], Any], *, what: str) -> Any:
-    """Run calls to the embedded AWS, with its errors as a command's.
+    """Run calls to AWS, the embedded one or a stage's, with its errors as a command's.
 
     Raises:
         CommandFailed: AWS refused or does not answer.
@@ -214,9 +265,13 @@ def aws_refusals(call: Callable[[], Any], *, what: str) -> Any:
     try:
         return call()
     except EndpointConnectionError as exc:
-        raise CommandFailed(
-            "the embedded AWS does not answer", fix="start it: tarmac up", code="engine_not_running"
-        ) from exc
+        host = urlsplit(str(exc.kwargs.get("endpoint_url"))).hostname
+        message, fix = (
+            ("the embedded AWS does not answer", "start it: tarmac up")
+            if is_local(host)
+            else (f"AWS cannot be reached at {host}", "check the network, then run the same command again: it goes on")
+        )
+        raise CommandFailed(message, fix=fix, code="engine_not_running") from exc
     except ClientError as exc:
         raise CommandFailed(f"{what}: {exc.response['Error'].get('Message', exc)}", code="aws_refused") from exc
     except (BotoCoreError, Boto3Error) as exc:

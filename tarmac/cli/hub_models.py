@@ -50,5 +50,6 @@ def inspect_toml(raw_toml: bytes, *, name: str, region: str) -> Report:
 
 def upload_toml(engine: Engine, raw_toml: bytes, name: str) -> str:
     """Drop it, and give back the release that it makes."""
-    answer = engine.aws("s3").put_object(Bucket=engine.address.bucket, Key=toml_key(name), Body=raw_toml)
+    key = toml_key(name, prefix=engine.address.drops_prefix)
+    answer = engine.aws("s3").put_object(Bucket=engine.address.bucket, Key=key, Body=raw_toml)
     return release_id(NO_ARCHIVE, str(answer["ETag"]).strip('"'))

@@ -12,7 +12,6 @@ from tarmac.cli.options import engine_option, json_option, wait_options
 from tarmac.cli.reports import checks_table, ranking_table
 from tarmac.cli.screen import ago, duration, is_json, out, price, print_json, state_text, table
 from tarmac.cli.waiting import View, follow
-from tarmac.local.schedule import SWEEP_FUNCTION
 
 
 @click.command()
@@ -146,8 +145,9 @@ def _ranking(view: View) -> list[dict[str, Any]]:
 @json_option
 def sweep(engine: Engine) -> None:
     """Look at every model now: heal what events have missed, put idle ones to sleep."""
+    function = engine.address.sweep_function
     answer = aws_refusals(
-        lambda: engine.aws("lambda").invoke(FunctionName=SWEEP_FUNCTION, Payload=b"{}"), what="the sweep did not run"
+        lambda: engine.aws("lambda").invoke(FunctionName=function, Payload=b"{}"), what="the sweep did not run"
     )
     payload = answer["Payload"].read()
     raw = json.loads(payload or b"null")

@@ -9,6 +9,7 @@ import click
 from tarmac.cli.engine import Engine, find_address
 
 F = TypeVar("F", bound=Callable[..., Any])
+_STAGE = "tarmac.stage"
 
 
 def _remember_json(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
@@ -42,12 +43,20 @@ def state_option(command: F) -> F:
 
 
 def engine_option(command: F) -> F:
-    """Add --state, and hand the command the engine that it leads to."""
+    """Add --stage and --state, and hand the command the engine that one of them leads to."""
 
-    def callback(_context: click.Context, _parameter: click.Parameter, value: Path) -> Engine:
-        return Engine(find_address(value))
+    def remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        context.meta[_STAGE] = value
 
-    return click.option(
+    def callback(context: click.Context, _parameter: click.Parameter, value: Path) -> Engine:
+        stage = context.meta.get(_STAGE)
+        if stage is None:
+            return Engine(find_address(value))
+        from tarmac.cli.stage_engine import stage_address  # botocore alone takes longer than most commands here
+
+        return Engine(stage_address(stage))
+
+    command = click.option(
         "--state",
         "engine",
         type=click.Path(file_okay=False, path_type=Path),
@@ -56,6 +65,13 @@ def engine_option(command: F) -> F:
         show_default=True,
         callback=callback,
         help="The engine's state directory.",
+    )(command)
+    return click.option(
+        "--stage",
+        is_eager=True,  # known before --state looks for an engine
+        expose_value=False,
+        callback=remember,
+        help="Not the engine here but a deployed stage; the account as the environment says.",
     )(command)
 
 

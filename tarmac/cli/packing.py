@@ -188,7 +188,7 @@ def push(
         with reading(path):
             raw_toml = alone.read_bytes() if (alone := lone_toml(path)) is not None else None
     if is_checked:
-        _refuse_what_tarmac_would(path, raw_toml, toml, name=name)
+        _refuse_what_tarmac_would(path, raw_toml, toml, name=name, region=engine.address.region)
     if raw_toml is not None:
         release = aws_refusals(lambda: upload_toml(engine, raw_toml, name), what="the upload failed")
         size_bytes = len(raw_toml)
@@ -205,12 +205,15 @@ def push(
         out().print(Text.assemble((name, "bold"), f"  {size(size_bytes)}, release {release}", state))
 
 
-def _refuse_what_tarmac_would(path: Path | None, raw_toml: bytes | None, toml: Path | None, *, name: str) -> None:
+def _refuse_what_tarmac_would(
+    path: Path | None, raw_toml: bytes | None, toml: Path | None, *, name: str, region: str
+) -> None:
     if raw_toml is not None:
-        path, report = path or Path("deploy.toml"), inspect_toml(raw_toml, name=name, region=_REGION)
+        path, report = path or Path("deploy.toml"), inspect_toml(raw_toml, name=name, region=region)
     else:
         assert path is not None  # noqa: S101  # one of the two is there
-        report = inspect_directory(path, toml, name=name) if path.is_dir() else inspect_file(path, toml, name=name)
+        inspect = inspect_directory if path.is_dir() else inspect_file
+        report = inspect(path, toml, name=name, region=region)
     if not report.is_accepted:
         if not is_json():
             show_report(path, report)
@@ -229,13 +232,14 @@ def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[st
     from tarmac.packer import unpacked_bytes
     from tarmac.pushing import Push, part_bytes_for
 
-    s3, bucket = engine.aws("s3"), engine.address.bucket
+    s3, bucket, prefix = engine.aws("s3"), engine.address.bucket, engine.address.drops_prefix
     if toml is not None:
-        _put_if_changed(s3, bucket, toml_key(name), toml.read_bytes())
+        _put_if_changed(s3, bucket, toml_key(name, prefix=prefix), toml.read_bytes())
     with reading(path):
         total_bytes = unpacked_bytes(path) if path.is_dir() else path.stat().st_size
         with _progress(path.name, None if path.is_dir() else total_bytes) as advance:
-            push = Push(s3, bucket, archive_key(name), part_bytes=part_bytes_for(total_bytes), on_sent=advance)
+            key = archive_key(name, prefix=prefix)
+            push = Push(s3, bucket, key, part_bytes=part_bytes_for(total_bytes), on_sent=advance)
             try:
                 if path.is_dir():
                     pack_files(path, cast("BinaryIO", push))
@@ -245,13 +249,14 @@ def upload(engine: Engine, path: Path, name: str, toml: Path | None) -> tuple[st
                 sent = push.finish()
             finally:
                 push.give_up()
-    code = code_digest(_code_etags(s3, bucket, name))
-    return release_id(sent.etag, _etag(s3, bucket, toml_key(name)), code), sent.size_bytes
+    code = code_digest(_code_etags(s3, bucket, name, prefix))
+    return release_id(sent.etag, _etag(s3, bucket, toml_key(name, prefix=prefix)), code), sent.size_bytes
 
 
-def _code_etags(s3: Any, bucket: str, name: str) -> dict[str, str]:
-    listed = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=code_prefix(name))
-    rows = [(code_path_of(raw["Key"]), raw["ETag"].strip('"')) for page in listed for raw in page.get("Contents", ())]
+def _code_etags(s3: Any, bucket: str, name: str, prefix: str) -> dict[str, str]:
+    listed = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=code_prefix(name, prefix=prefix))
+    found = [(raw["Key"], raw["ETag"].strip('"')) for page in listed for raw in page.get("Contents", ())]
+    rows = [(code_path_of(key, prefix=prefix), etag) for key, etag in found]
     return {path: etag for path, etag in rows if path is not None}
 
 

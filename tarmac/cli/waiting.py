@@ -11,7 +11,6 @@ from tarmac.cli.engine import CommandFailed, Engine
 from tarmac.cli.screen import err, is_json, spinner
 
 View = dict[str, Any]
-POLL_EVERY_S = 0.2
 
 
 def follow(
@@ -53,7 +52,7 @@ def follow(
                     code="timed_out",
                 )
             tell(f"{name} {state or ''} {elapsed_s:.0f} s")
-            time.sleep(POLL_EVERY_S)
+            time.sleep(engine.poll_every_s)
 
 
 def _write_state(view: View | None) -> None:

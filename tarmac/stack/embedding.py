@@ -68,20 +68,26 @@ def complete(account: Account, stack: Stack, state: StackState) -> StackState:
     Raises:
         StackError: The embedded AWS refuses.
     """
-    resources = stack.resources()
-    bucket, prefix = resources["DropBucket"], state.parameters.get("DropsPrefix") or DROPS_PREFIX
+    outputs = outputs_of(stack, state)
     with explained():
         account.clients("s3").put_bucket_notification_configuration(
-            Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+            Bucket=outputs["BucketName"], NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
-    # moto gives a stack that a change set made none. There is no API, so the URL is not among them.
-    outputs = {
+    return replace(state, outputs=outputs)
+
+
+def outputs_of(stack: Stack, state: StackState) -> dict[str, str]:
+    """Read from its resources what a stack's outputs would be: moto gives a stack that a change set made none."""
+    resources = stack.resources()
+    bucket, prefix = resources["DropBucket"], state.parameters.get("DropsPrefix") or DROPS_PREFIX
+    return {
+        # There is no API Gateway, so there is no URL.
         "EndpointURL": "none: the embedded AWS has no API Gateway in a stack; tarmac up serves the application",
         "BucketName": bucket,
         "LooksQueueUrl": resources["LooksQueue"],
+        "SweepFunction": resources["Sweep"],
         "UploadUri": f"s3://{bucket}/{archive_key('<name>', prefix=prefix)}",
     }
-    return replace(state, outputs=outputs)
 
 
 def _reason(raw: Mapping[str, Any]) -> str | None:

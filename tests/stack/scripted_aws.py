@@ -115,8 +115,11 @@ def scripted_aws(**answers: list[Any]) -> Iterator[tuple[str, Script]]:
         server.server_close()
 
 
-def stack(status: str) -> dict[str, Any]:
+def stack(
+    status: str, *, outputs: Mapping[str, str] | None = None, parameters: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """DescribeStacks of the stage `test`."""
+    given = {"InstanceType": "ml.m5.large", **(parameters or {})}
     return {
         "Stacks": [
             {
@@ -124,7 +127,8 @@ def stack(status: str) -> dict[str, Any]:
                 "StackName": "tarmac-test",
                 "CreationTime": "2026-01-01T00:00:00Z",
                 "StackStatus": status,
-                "Parameters": [{"ParameterKey": "InstanceType", "ParameterValue": "ml.m5.large"}],
+                "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+                "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in (outputs or {}).items()],
             }
         ]
     }

@@ -11,6 +11,7 @@ import pytest
 from tarmac.local.clients import local_client
 from tarmac.local.embedded import EmbeddedAws
 from tarmac.stack.embedding import CANNOT_MAKE, WITH_A_SCHEDULE, fit
+from tests.local.engines import echo_archive
 from tests.stack.shells import Shell, error_of
 
 
@@ -56,6 +57,29 @@ def test_a_drop_under_its_own_prefix_reaches_its_queue(deployed, aws):
     assert set(keys) == {"team/drops/cat/model.tar.gz"}
     s3.close()
     sqs.close()
+
+
+def test_a_push_to_the_stage_lands_under_its_own_prefix(deployed, aws, tmp_path):
+    outputs = json.loads(deployed.stdout)["outputs"]
+    archive = echo_archive(tmp_path)
+
+    pushed = Shell(aws.url).run("push", str(archive), "--name", "dog", "--stage", "test", "--json")
+
+    s3 = local_client("s3", aws.url)
+    found = s3.get_object(Bucket=outputs["BucketName"], Key="team/drops/dog/model.tar.gz")["Body"].read()
+    s3.close()
+    assert pushed.returncode == 0, pushed.stderr
+    assert found == archive.read_bytes()
+
+
+def test_what_needs_the_api_says_that_the_embedded_stage_has_none(deployed, aws):
+    ran = Shell(aws.url).run("ls", "--stage", "test")
+
+    assert ran.returncode == 1
+    assert error_of(ran) == [
+        "error: the stage test has no HTTP API in the embedded AWS",
+        "  fix: it is tarmac up that serves the application there; leave --stage away",
+    ]
 
 
 def test_what_it_cannot_update_it_says_in_one_line(deployed, aws):

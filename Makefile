@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SECONDS ?= 60
+WORKERS ?= 2
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.txt
 
@@ -27,9 +28,9 @@ $(STAMP): $(LOCK) pyproject.toml
 demo: setup ## See the whole life of a model, in under a minute
 	@$(BIN)/tarmac demo
 
-test: setup ## Run every test
+test: setup ## Run every test, WORKERS=2 files at a time
 	$(BIN)/python -m benchmarks.peers toolkit  # tests/parity compares with it; pip is not to run on a test's time
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 test-transformers-4: setup ## Run the model server's tests on transformers 4.51
 	$(BIN)/python -m tests.other_transformers 4.51.3

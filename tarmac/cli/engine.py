@@ -10,8 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from chalicelib.errors import TarmacError
 from chalicelib.names import DROPS_PREFIX
-from tarmac.local.clients import LOCAL_REGION, local_client
-from tarmac.local.schedule import SWEEP_FUNCTION
+from tarmac.local.clients import LOCAL_REGION, LOCAL_SWEEP_FUNCTION, local_client
 from tarmac.local.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Address:
     stage: str | None = None
     app: str = LOCAL_APP
     drops_prefix: str = DROPS_PREFIX
-    sweep_function: str = SWEEP_FUNCTION
+    sweep_function: str = LOCAL_SWEEP_FUNCTION
     clients: Callable[[str], Any] | None = None
 
 

@@ -1,20 +1,49 @@
 """`tarmac`: the command line. Each group of commands is a module of its own; this one joins them and reports errors."""
 
+import importlib
 import sys
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from chalicelib.errors import TarmacError
-from tarmac.cli import asking, catalog, deploy, destroy, doctor, models, packing, running
 from tarmac.cli.screen import print_error
+
+_MODULE_OF = {
+    "up": "running",
+    "demo": "running",
+    "env": "running",
+    "token": "running",
+    "check": "packing",
+    "pack": "packing",
+    "push": "packing",
+    "ls": "models",
+    "status": "models",
+    "invoke": "asking",
+    "logs": "asking",
+    "plan": "models",
+    "sweep": "models",
+    "sleep": "models",
+    "wake": "models",
+    "rollback": "models",
+    "rm": "models",
+    "package": "deploy",
+    "deploy": "deploy",
+    "destroy": "destroy",
+    "catalog": "catalog",
+    "doctor": "doctor",
+}
+"""Commands in the order of a session, and the module of each: only the one that is called is imported."""
 
 
 class _Commands(click.Group):
-    """Commands in the order of a session, not of the alphabet."""
-
     def list_commands(self, _context: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(_MODULE_OF)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _MODULE_OF:
+            return None
+        return cast("click.Command", getattr(importlib.import_module(f"tarmac.cli.{_MODULE_OF[name]}"), name))
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command; what a person did wrong ends in a sentence and exit 1, never in a traceback."""
@@ -33,33 +62,6 @@ class _Commands(click.Group):
 @click.version_option(package_name="tarmac")
 def commands() -> None:
     """Drop a model.tar.gz; get an HTTPS endpoint. It sleeps when nobody calls, and wakes when somebody does."""
-
-
-for command in (
-    running.up,
-    running.demo,
-    running.env,
-    running.token,
-    packing.check,
-    packing.pack,
-    packing.push,
-    models.ls,
-    models.status,
-    asking.invoke,
-    asking.logs,
-    models.plan,
-    models.sweep,
-    models.sleep,
-    models.wake,
-    models.rollback,
-    models.rm,
-    deploy.package,
-    deploy.deploy,
-    destroy.destroy,
-    catalog.catalog,
-    doctor.doctor,
-):
-    commands.add_command(command)
 
 
 def main() -> None:

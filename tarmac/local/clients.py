@@ -4,6 +4,8 @@ import os
 from typing import Any
 
 LOCAL_REGION = "us-east-1"
+LOCAL_SWEEP_FUNCTION = "tarmac-sweep"
+"""The name under which the embedded Lambda knows the sweep."""
 LOCAL_ACCESS_KEY = "tarmac"
 LOCAL_SECRET_KEY = "tarmac-local"  # noqa: S105  # the embedded AWS checks no signature; any value opens it
 

@@ -9,10 +9,7 @@ from typing import Any
 from chalice.local import LambdaContext
 
 from chalicelib.telemetry import logger
-from tarmac.local.clients import LOCAL_REGION
-
-SWEEP_FUNCTION = "tarmac-sweep"
-"""The name under which Lambda knows the sweep: `tarmac sweep` invokes it."""
+from tarmac.local.clients import LOCAL_REGION, LOCAL_SWEEP_FUNCTION
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
@@ -57,7 +54,7 @@ class Schedule:
         with self._one_at_a_time:
             return self._sweep(
                 event or scheduled_event(datetime.now(UTC)),
-                context or LambdaContext(SWEEP_FUNCTION, 512, max_runtime_ms=900_000),
+                context or LambdaContext(LOCAL_SWEEP_FUNCTION, 512, max_runtime_ms=900_000),
             )
 
     def _run(self) -> None:

@@ -13,12 +13,12 @@ from rich.console import Console as Screen
 from chalicelib.names import DROPS_PREFIX
 from chalicelib.settings import read_hub
 from tarmac.local.app_log import AppLog
-from tarmac.local.clients import LOCAL_ACCESS_KEY, LOCAL_REGION, LOCAL_SECRET_KEY, local_client
+from tarmac.local.clients import LOCAL_ACCESS_KEY, LOCAL_REGION, LOCAL_SECRET_KEY, LOCAL_SWEEP_FUNCTION, local_client
 from tarmac.local.console import Console
 from tarmac.local.front import Front, bind_loopback
 from tarmac.local.gateway import Gateway
 from tarmac.local.poller import Poller
-from tarmac.local.schedule import SWEEP_FUNCTION, Schedule
+from tarmac.local.schedule import Schedule
 from tarmac.local.state_dir import EngineRecord, StateDir
 
 APP = "tarmac"
@@ -94,7 +94,7 @@ class LocalEngine:
         front = Front(gateway, listener, on_answer=console.on_answer)
         poller = Poller(local_client("sqs", aws.url), stack.queue_url, app.look, app=APP, on_message=console.on_message)
         schedule = Schedule(app.sweep, self._options.sweep_every_s)
-        functions.register(SWEEP_FUNCTION, schedule.invoke)
+        functions.register(LOCAL_SWEEP_FUNCTION, schedule.invoke)
         # Stopped in reverse: first nobody asks any more, then what is in hand ends, then AWS goes.
         for start, stop in (
             (poller.start, poller.stop),

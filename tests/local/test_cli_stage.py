@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tarmac.demo_engine import EngineProcess
-from tarmac.local.schedule import SWEEP_FUNCTION
+from tarmac.local.clients import LOCAL_SWEEP_FUNCTION
 from tarmac.local.state_dir import EngineRecord, StateDir
 from tests.local.engines import Ran, echo_archive
 from tests.stack.scripted_aws import NOT_THERE, Refusal, Script, scripted_aws, stack
@@ -37,7 +37,7 @@ def record(state: Path) -> EngineRecord:
 @pytest.fixture(scope="module")
 def stage(record: EngineRecord) -> Iterator[tuple[str, Script]]:
     """Where CloudFormation says that the stage `test` is that engine; and what it has been asked."""
-    outputs = {"BucketName": record.bucket, "EndpointURL": f"{record.url}/", "SweepFunction": SWEEP_FUNCTION}
+    outputs = {"BucketName": record.bucket, "EndpointURL": f"{record.url}/", "SweepFunction": LOCAL_SWEEP_FUNCTION}
     described = stack("UPDATE_COMPLETE", outputs=outputs, parameters={"AppName": "tarmac", "DropsPrefix": "models/"})
     with scripted_aws(DescribeStacks=[described]) as (url, script):
         yield url, script

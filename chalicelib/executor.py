@@ -1,7 +1,7 @@
 """Carries out actions: the one `match` where a decision becomes a call. Called by the looker and the sweeper."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ from chalicelib.ports import Clock, Drops, Endpoints, Hub, LastResorts, Marks, Q
 from chalicelib.reports import Report, refusal_sentence
 from chalicelib.state import Drop, Failure
 from chalicelib.telemetry import count, logger
+from chalicelib.turns import Turns
 
 SLEEP_WITHIN_S = 60.0
 """A sweep deletes an endpoint this long after its listing began, or not at all; see idleness.MARK_SETTLED_S."""
@@ -73,6 +74,7 @@ class Executor:
     """Gives Tarmac's own handler: its files, by path in a model's archive."""
     quotas: Quotas | None = None
     """Asked when a new release is planned; None where nothing limits the account."""
+    turns: Turns = field(default_factory=Turns)
 
     def execute(self, action: Action) -> Outcome:  # noqa: C901, PLR0912  # one case per action, by design
         """Carry out one action.
@@ -82,7 +84,7 @@ class Executor:
         """
         match action:
             case InspectDrop(drop):
-                self._inspect(drop)
+                self._inspect_in_turn(drop)
             case RecordFailure(model, release, reason, modified_at, is_transient):
                 self.releases.write_failure(model, release, Failure(reason, modified_at, is_transient=is_transient))
                 count("Failures", model=model)
@@ -141,6 +143,13 @@ class Executor:
             case PutToSleep():
                 return self._put_to_sleep(action)
         return Outcome.DONE
+
+    def _inspect_in_turn(self, drop: Drop) -> None:
+        # On a laptop the sweep comes by while a drop is read; reading gigabytes twice at once helps nobody.
+        with self.turns.take((drop.model, drop.release)) as is_ours:
+            if not is_ours:
+                raise Changed(f"the drop {drop.model!r} has just been inspected")
+            self._inspect(drop)
 
     def _inspect(self, drop: Drop) -> None:
         """Inspect, pin, report, in this order: the report is what makes the release exist, so it comes last."""

@@ -9,6 +9,7 @@ from chalicelib.door.instances import has_gpu, has_other_chip
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import Framework
 from chalicelib.door.models import Model, Stage
+from chalicelib.door.quantizers import better_by_vllm
 from chalicelib.door.suitability import check_suits, misfit, needs_gpu
 from chalicelib.door.versions import Subject, choose_edition, knows_type
 from chalicelib.door.weights import loaded_files
@@ -64,6 +65,9 @@ def container_name(model: Model, wishes: Wishes, stage: Stage, task: str | None)
         return wishes.container, "deploy.toml says so"
     if _wants_several_gpus(model, stage, task):
         return "vllm", "the weights want more than one GPU, and it spreads them"
+    method = better_by_vllm(model)
+    if method is not None and _may_be_vllms(model, stage, task):
+        return "vllm", f"the weights are quantised by {method}, and it computes with them as they are"
     name = _BY_FRAMEWORK.get(model.framework, "huggingface")
     return name, f"the archive is {model.framework}"
 
@@ -126,10 +130,14 @@ def _env(name: str, subject: Subject) -> tuple[tuple[str, str], ...]:
 
 
 def _wants_several_gpus(model: Model, stage: Stage, task: str | None) -> bool:
+    weights_bytes = sum(loaded_files(model.contents).values())
+    return weights_bytes > ONE_GPU_BYTES and _may_be_vllms(model, stage, task)
+
+
+def _may_be_vllms(model: Model, stage: Stage, task: str | None) -> bool:
     # The archive's own handler, or one dropped beside it, is there to be run.
     has_code = any(path.startswith("code/") for path in model.contents.files)
-    weights_bytes = sum(loaded_files(model.contents).values())
-    return not has_code and weights_bytes > ONE_GPU_BYTES and _vllm_serves(model, stage, task)
+    return not has_code and _vllm_serves(model, stage, task)
 
 
 def _vllm_serves(model: Model, stage: Stage, task: str | None) -> bool:

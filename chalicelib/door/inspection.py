@@ -17,6 +17,7 @@ from chalicelib.door.libraries import check_libraries
 from chalicelib.door.members import Names
 from chalicelib.door.models import Model, Stage, find_task
 from chalicelib.door.plans import make_plan
+from chalicelib.door.quantizers import check_quantization
 from chalicelib.door.repositories import check_repository_trust, read_repository
 from chalicelib.door.requirements import check_requirements
 from chalicelib.door.schema import Rules
@@ -284,5 +285,6 @@ def _judge(
     plan = make_plan(model, wishes, stage, findings)
     check_names(contents, config, plan, findings)
     check_libraries(contents, plan, findings)
+    check_quantization(model, plan, findings)
     check_requirements(contents, plan, findings)
     return plan

@@ -76,7 +76,6 @@ class Shape:
     is_generator: bool = False
     has_encoder: bool = False
     experts: tuple[int, int] = (1, 1)
-    quantization: Quantization | None = None
 
     def kv_bytes_per_token(self, itemsize: int) -> int:
         """What one token in the cache takes over all layers, with numbers of *itemsize* bytes; 0 for an encoder."""
@@ -110,8 +109,12 @@ def read_shape(config: Mapping[str, Any]) -> Shape | None:
         is_generator=name.endswith(_GENERATORS),
         has_encoder=bool(config.get("is_encoder_decoder")),
         experts=_experts(inner),
-        quantization=_quantization(config) or _quantization(inner),
     )
+
+
+def read_quantization(config: Mapping[str, Any]) -> Quantization | None:
+    """Read from a config.json how the weights were made smaller; None where they were not."""
+    return _quantization(config) or _quantization(_language_model(config))
 
 
 def _language_model(config: Mapping[str, Any]) -> Mapping[str, Any]:

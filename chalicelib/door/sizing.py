@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.door.contents import Contents
-from chalicelib.door.shapes import Shape, read_shape
+from chalicelib.door.shapes import Quantization, Shape, read_quantization, read_shape
 from chalicelib.door.tensors import BITS
 from chalicelib.door.weights import PICKLES, loaded_files
 
@@ -34,6 +34,7 @@ class Size:
         parameter_count: None when not every file says.
         dtypes: Parameters by dtype.
         shape: The model's dimensions; None where no config.json tells them.
+        quantization: How the weights were made smaller, as config.json says; None where they were not.
         beside_bytes: What stands beside the loaded weights for a moment while they are loaded.
         host_bytes: What loading onto a GPU takes of the host's memory.
         archive_bytes: Everything once extracted, and packed beside it: what a disk must hold.
@@ -44,6 +45,7 @@ class Size:
     parameter_count: int | None
     dtypes: Mapping[str, int]
     shape: Shape | None = None
+    quantization: Quantization | None = None
     beside_bytes: int = 0
     host_bytes: int = 0
     archive_bytes: int = 0
@@ -62,10 +64,8 @@ class Size:
     @property
     def needs_gpu(self) -> str | None:
         """Why no CPU can run it; None when one can."""
-        if self.shape is not None and self.shape.quantization is not None:
-            method = self.shape.quantization.method
-            if method in _GPU_ONLY:
-                return f"its weights are quantised for GPUs ({method})"
+        if self.quantization is not None and self.quantization.method in _GPU_ONLY:
+            return f"its weights are quantised for GPUs ({self.quantization.method})"
         if any(name.startswith("F8") for name in self.dtypes):
             return "its weights are 8-bit floats, which only GPUs compute with"
         return None
@@ -93,7 +93,7 @@ def measure(contents: Contents, *, loads_as_fp32: bool, config: Mapping[str, Any
         else:
             tally.add(size, facts.data_bytes, dict(facts.parameters))
     extracted = sum(contents.files.values()) + contents.packed_bytes
-    return tally.size(read_shape(config or {}), archive_bytes=extracted)
+    return tally.size(config or {}, archive_bytes=extracted)
 
 
 def size_of_parameters(
@@ -110,7 +110,7 @@ def size_of_parameters(
     tally = _Tally(loads_as_fp32)
     weights = sum(math.ceil(count * BITS.get(dtype, 16) / 8) for dtype, count in parameters.items())
     tally.add(weights, weights, parameters)
-    return tally.size(read_shape(config), archive_bytes=max(stored_bytes, weights))
+    return tally.size(config, archive_bytes=max(stored_bytes, weights))
 
 
 @dataclass
@@ -146,14 +146,15 @@ class _Tally:
         if PICKLES.search(path):
             self.largest_pickle = max(self.largest_pickle, size_bytes)
 
-    def size(self, shape: Shape | None, *, archive_bytes: int) -> Size:
+    def size(self, config: Mapping[str, Any], *, archive_bytes: int) -> Size:
         count = sum(self.dtypes.values()) if self.is_counted and self.stored else None
         return Size(
             stored_bytes=self.stored,
             loaded_bytes=self.loaded,
             parameter_count=count,
             dtypes=self.dtypes,
-            shape=shape,
+            shape=read_shape(config),
+            quantization=read_quantization(config),
             beside_bytes=int(self.beside),
             host_bytes=self.largest_pickle,
             archive_bytes=archive_bytes,

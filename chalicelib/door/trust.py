@@ -70,9 +70,10 @@ def check_trust(
         _check_pickle(path, scanned, findings, fix=fix)
     unused = twin_pickles(contents)
     for path in weight_files(contents):
-        made = contents.makers.get(path)
-        # XGBoost calls its own format .bin too.
-        if PICKLES.search(path) and path not in unused and (made is None or made.form == "pickle"):
+        made, found = contents.makers.get(path), contents.pickles.get(path)
+        # XGBoost calls its own format .bin too, and so do others what is none.
+        is_pickle = made.form == "pickle" if made is not None else found is None or _is_called_pickle(path, found)
+        if PICKLES.search(path) and path not in unused and is_pickle:
             fix = _GUARD_ESTIMATORS if _ESTIMATOR.search(path) else None
             message = "the file is a Python pickle, which can run any code when it is loaded"
             findings.add(PICKLED, message, path=path, fix=fix)

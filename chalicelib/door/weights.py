@@ -132,9 +132,15 @@ def check_names(contents: Contents, config: Mapping[str, Any], plan: ServingPlan
     fix = None
     if largest.endswith(".safetensors"):
         fix = f"Call it model.safetensors: `mv {shown(largest)} model.safetensors`, and pack again."
-    elif largest.endswith((".gguf", ".onnx")):
+    elif largest.endswith((".gguf", ".onnx")) or _is_of_another_tool(largest, contents):
         fix = "Save the model that it was made from, with `save_pretrained`; or load it in `code/inference.py`."
     findings.add(MISNAMED, f"transformers does not look for weights in {shown(largest)}", path=largest, fix=fix)
+
+
+def _is_of_another_tool(path: str, contents: Contents) -> bool:
+    """Tell whether a `.bin` is no pickle, and so none of PyTorch's: CTranslate2, OpenVINO and fastText write such."""
+    scanned = contents.pickles.get(path)
+    return path.endswith(".bin") and scanned is not None and scanned.fault is not None and not scanned.is_marked
 
 
 def twin_pickles(contents: Contents) -> frozenset[str]:

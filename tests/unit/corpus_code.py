@@ -95,8 +95,7 @@ CASES: dict[str, Case] = {
     "leftover of a trainer": case(
         lambda: bert_and(**{"training_args.bin": b"\x80\x02ctransformers.training_args\nTrainingArguments\n)R."})
     ),
-    "bin that is no pickle": case(lambda: bert_and(**{"model.bin": b"\x00\x01weights of another kind"}),
-                                  "weights-pickled"),
+    "bin that is no pickle": case(lambda: bert_and(**{"model.bin": b"\x00\x01weights of another kind"})),
     "strict with a pickle in disguise": case(
         lambda: bert_and(**{"vocab.txt": PICKLE}), "trust-strict", toml='trust = "strict"'
     ),

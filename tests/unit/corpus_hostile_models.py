@@ -52,6 +52,17 @@ def importing(*references: tuple[str, str]) -> bytes:
     return hostile_pickles.framed(b"(" + classes + b"t")
 
 
+def quantised(method: str, architecture: str = "BertForSequenceClassification", **more: bytes) -> bytes:
+    asked = config(architecture, quantization_config={"quant_method": method, "bits": 4})
+    return bert_and(**{"config.json": asked, "model.safetensors": safetensors("U8", itemsize=1), **more})
+
+
+def quantised_with_code(method: str, requirements: bytes, *wheels: str) -> bytes:
+    brought = {f"code/wheels/{wheel}": b"" for wheel in wheels}
+    code = {"code/inference.py": INFERENCE, "code/requirements.txt": requirements}
+    return quantised(method, **code, **brought)
+
+
 PIPELINE_OF = (("sklearn.pipeline", "Pipeline"), ("sklearn.preprocessing._data", "StandardScaler"))
 LIGHTGBM = importing(*PIPELINE_OF, ("lightgbm.sklearn", "LGBMClassifier"), ("lightgbm.basic", "Booster"))
 XGBOOST = importing(*PIPELINE_OF, ("xgboost.sklearn", "XGBClassifier"), ("xgboost.core", "Booster"))
@@ -207,5 +218,37 @@ CASES: dict[str, Case] = {
     ),
     "lightgbm that is trusted, of which nothing is known": hostile(
         partial(boosted, LIGHTGBM), toml='trust = "trusted"'
+    ),
+    # Quantised weights, and the library that loads them.
+    **{
+        f"quantised by {method}": hostile(partial(quantised, method), refused=("quantization-library-missing",))
+        for method in ("bitsandbytes", "gptq", "awq", "compressed-tensors", "hqq", "torchao")
+    },
+    **{
+        f"a generator quantised by {method}": hostile(partial(quantised, method, "LlamaForCausalLM"))
+        for method in ("bitsandbytes", "gptq", "awq", "compressed-tensors", "fp8", "mxfp4")
+    },
+    "a generator quantised as vLLM does not load it": hostile(
+        partial(quantised, "hqq", "LlamaForCausalLM"), refused=("quantization-library-missing",)
+    ),
+    "a generator quantised, with a container that cannot load it": hostile(
+        partial(quantised, "gptq", "LlamaForCausalLM"),
+        refused=("quantization-library-missing",), toml='container = "huggingface"',
+    ),
+    "quantised in a way that is not known": hostile(partial(quantised, "of-tomorrow")),
+    "quantised, with code": hostile(
+        partial(quantised_with_code, "bitsandbytes", b"\n"), warned=("quantization-left-to-code",)
+    ),
+    "quantised, with code and half of what it needs": hostile(
+        partial(quantised_with_code, "gptq", FIND_LINKS + b"gptqmodel\n", "gptqmodel-5.0-py3-none-any.whl"),
+        warned=("quantization-left-to-code",),
+    ),
+    "quantised, with code and its library": hostile(
+        partial(quantised_with_code, "hqq", FIND_LINKS + b"hqq\n", "hqq-1.0-py3-none-any.whl")
+    ),
+    # What other tools call .bin is no pickle, and of no use to transformers.
+    "bin of another tool alone": hostile(
+        lambda: archive({"config.json": config(), "tokenizer.json": b"{}", "model.bin": b"\x06\0\0\0\x11"}),
+        refused=("weights-misnamed",),
     ),
 }  # fmt: skip

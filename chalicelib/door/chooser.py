@@ -9,7 +9,8 @@ from chalicelib.door.instances import has_gpu, has_other_chip
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import Framework
 from chalicelib.door.models import Model, Stage
-from chalicelib.door.quantizers import better_by_vllm
+from chalicelib.door.quantizers import VLLM_LOADS
+from chalicelib.door.shapes import read_quantization
 from chalicelib.door.suitability import check_suits, misfit, needs_gpu
 from chalicelib.door.versions import Subject, choose_edition, knows_type
 from chalicelib.door.weights import loaded_files
@@ -65,9 +66,9 @@ def container_name(model: Model, wishes: Wishes, stage: Stage, task: str | None)
         return wishes.container, "deploy.toml says so"
     if _wants_several_gpus(model, stage, task):
         return "vllm", "the weights want more than one GPU, and it spreads them"
-    method = better_by_vllm(model)
-    if method is not None and _may_be_vllms(model, stage, task):
-        return "vllm", f"the weights are quantised by {method}, and it computes with them as they are"
+    quantization = read_quantization(model.config)
+    if quantization is not None and quantization.method in VLLM_LOADS and _may_be_vllms(model, stage, task):
+        return "vllm", f"the weights are quantised by {quantization.method}, and it computes with them as they are"
     name = _BY_FRAMEWORK.get(model.framework, "huggingface")
     return name, f"the archive is {model.framework}"
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from chalicelib.door.archives import Member
 from chalicelib.door.configs import check_companions, read_configs
 from chalicelib.door.contents import Contents, read_contents
+from chalicelib.door.dependencies import check_dependencies
 from chalicelib.door.grafts import Seam
 from chalicelib.door.kinds import Findings, declarer
 from chalicelib.door.layouts import ADAPTER_ONLY, check_layout
@@ -17,7 +18,6 @@ from chalicelib.door.libraries import check_libraries
 from chalicelib.door.members import Names
 from chalicelib.door.models import Model, Stage, find_task
 from chalicelib.door.plans import make_plan
-from chalicelib.door.quantizers import check_quantization
 from chalicelib.door.repositories import check_repository_trust, read_repository
 from chalicelib.door.requirements import check_requirements
 from chalicelib.door.schema import Rules
@@ -285,6 +285,6 @@ def _judge(
     plan = make_plan(model, wishes, stage, findings)
     check_names(contents, config, plan, findings)
     check_libraries(contents, plan, findings)
-    check_quantization(model, plan, findings)
+    check_dependencies(model, plan, findings)
     check_requirements(contents, plan, findings)
     return plan

@@ -7,7 +7,7 @@ Learning Containers, the Dockerfiles of huggingface/pytorch/inference.
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from chalicelib.door.contents import Contents
 from chalicelib.door.estimators import PICKLE_FILE
@@ -20,15 +20,15 @@ _declare = declarer("The plan")
 MISSING = _declare(
     "library-missing",
     Severity.ERROR,
-    "A pickle holds a LightGBM, XGBoost or CatBoost model, which the container's image cannot load: it has no such"
-    " library, and Tarmac's own handler brings none.",
+    "The model needs a library that the container's image has not, and Tarmac's own handler brings none: LightGBM,"
+    " XGBoost or CatBoost for a pickle, or what transformers wants for quantised weights, a backbone or a tokenizer.",
     "Add `code/inference.py` with `model_fn`, a `code/requirements.txt` that names the library, and its wheels.",
 )
 LEFT_TO_CODE = _declare(
     "library-left-to-code",
     Severity.WARNING,
-    "A pickle holds a LightGBM, XGBoost or CatBoost model, the container's image has no such library, and"
-    " `code/requirements.txt` does not name it: unless the archive's code does without, the endpoint fails at start.",
+    "The model needs a library that the container's image has not, and `code/requirements.txt` does not name it: unless"
+    " the archive's code does without, the endpoint fails at start.",
     "Name the library in `code/requirements.txt`, and bring its wheels along.",
 )
 
@@ -58,13 +58,19 @@ def check_libraries(contents: Contents, plan: ServingPlan | None, findings: Find
         what = (
             f"the pickle holds a model of {LIBRARIES[module]}; the image of container {plan.container} has no {module}"
         )
-        wheels = f"`pip download --only-binary :all: --dest code/wheels {module}`"
-        lines = f"the lines `--find-links /opt/ml/model/code/wheels` and `{module}` to code/requirements.txt"
+        bring = how_to_bring([module])
         if has_code:
-            findings.add(LEFT_TO_CODE, what, path=path, fix=f"Run {wheels}, and add {lines}.")
+            findings.add(LEFT_TO_CODE, what, path=path, fix=f"Run {bring}")
         else:
-            fix = f"Add code/inference.py with model_fn(model_dir) that loads it; run {wheels}, and add {lines}."
+            fix = f"Add code/inference.py with model_fn(model_dir) that loads it; run {bring}"
             findings.add(MISSING, what, path=path, fix=fix)
+
+
+def how_to_bring(packages: Sequence[str]) -> str:
+    """Say how packages come along in an archive: a command and the lines, behind the word "run"."""
+    command = f"`pip download --only-binary :all: --dest code/wheels {' '.join(packages)}`"
+    lines = " and ".join(f"`{each}`" for each in ("--find-links /opt/ml/model/code/wheels", *packages))
+    return f"{command}, and add the lines {lines} to code/requirements.txt."
 
 
 def _needed(contents: Contents) -> Iterator[tuple[str, str]]:

@@ -221,7 +221,7 @@ CASES: dict[str, Case] = {
     ),
     # Quantised weights, and the library that loads them.
     **{
-        f"quantised by {method}": hostile(partial(quantised, method), refused=("quantization-library-missing",))
+        f"quantised by {method}": hostile(partial(quantised, method), refused=("library-missing",))
         for method in ("bitsandbytes", "gptq", "awq", "compressed-tensors", "hqq", "torchao")
     },
     **{
@@ -229,19 +229,19 @@ CASES: dict[str, Case] = {
         for method in ("bitsandbytes", "gptq", "awq", "compressed-tensors", "fp8", "mxfp4")
     },
     "a generator quantised as vLLM does not load it": hostile(
-        partial(quantised, "hqq", "LlamaForCausalLM"), refused=("quantization-library-missing",)
+        partial(quantised, "hqq", "LlamaForCausalLM"), refused=("library-missing",)
     ),
     "a generator quantised, with a container that cannot load it": hostile(
         partial(quantised, "gptq", "LlamaForCausalLM"),
-        refused=("quantization-library-missing",), toml='container = "huggingface"',
+        refused=("library-missing",), toml='container = "huggingface"',
     ),
     "quantised in a way that is not known": hostile(partial(quantised, "of-tomorrow")),
     "quantised, with code": hostile(
-        partial(quantised_with_code, "bitsandbytes", b"\n"), warned=("quantization-left-to-code",)
+        partial(quantised_with_code, "bitsandbytes", b"\n"), warned=("library-left-to-code",)
     ),
     "quantised, with code and half of what it needs": hostile(
         partial(quantised_with_code, "gptq", FIND_LINKS + b"gptqmodel\n", "gptqmodel-5.0-py3-none-any.whl"),
-        warned=("quantization-left-to-code",),
+        warned=("library-left-to-code",),
     ),
     "quantised, with code and its library": hostile(
         partial(quantised_with_code, "hqq", FIND_LINKS + b"hqq\n", "hqq-1.0-py3-none-any.whl")

@@ -55,5 +55,5 @@ def test_no_cpu_is_planned_though_the_dimensions_are_not_known() -> None:
 def test_the_older_image_wants_the_library_of_its_transformers() -> None:
     older = report_on(quantised("awq", "T5ForConditionalGeneration"), b'task = "summarization"')
 
-    assert [check.id for check in older.errors] == ["quantization-library-missing"]
+    assert [check.id for check in older.errors] == ["library-missing"]
     assert "autoawq" in older.errors[0].message

@@ -65,7 +65,7 @@ def check_dependencies(model: Model, plan: ServingPlan | None, findings: Finding
         if not missing:
             continue
         message = f"{each.what} needs {' and '.join(missing)}, which the image of container huggingface has not"
-        bring = how_to_bring(missing)
+        bring = how_to_bring(missing, is_on_torch=each.path == "config.json")
         if model.has_code:
             findings.add(LEFT_TO_CODE, message, path=each.path, fix=f"Run {bring}")
         elif each.what.startswith("the quantisation"):

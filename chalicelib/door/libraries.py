@@ -66,9 +66,13 @@ def check_libraries(contents: Contents, plan: ServingPlan | None, findings: Find
             findings.add(MISSING, what, path=path, fix=fix)
 
 
-def how_to_bring(packages: Sequence[str]) -> str:
-    """Say how packages come along in an archive: a command and the lines, behind the word "run"."""
-    command = f"`pip download --only-binary :all: --dest code/wheels {' '.join(packages)}`"
+def how_to_bring(packages: Sequence[str], *, is_on_torch: bool = False) -> str:
+    """Say how packages come along in an archive: a command and the lines, behind the word "run".
+
+    What stands *on torch* comes alone: torch is there, and its wheel has gigabytes.
+    """
+    alone = "--no-deps " if is_on_torch else ""
+    command = f"`pip download {alone}--only-binary :all: --dest code/wheels {' '.join(packages)}`"
     lines = " and ".join(f"`{each}`" for each in ("--find-links /opt/ml/model/code/wheels", *packages))
     return f"{command}, and add the lines {lines} to code/requirements.txt."
 

@@ -1,11 +1,12 @@
 """Who asks, and where: one AWS account in one region, with clients made when needed. Built by the command line."""
 
+import os
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from tarmac.stack.errors import WrongRegion
-from tarmac.stack.explanations import explained
+from tarmac.stack.explanations import NAME_A_REGION, explained
 
 CONNECT_TIMEOUT_S = 10
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -54,9 +55,10 @@ def open_account(*, profile: str | None = None, region: str | None = None) -> Ac
     from botocore.config import Config
 
     with explained():
-        session = boto3.Session(profile_name=profile, region_name=region)
+        # boto3 reads AWS_DEFAULT_REGION alone; every other SDK, and the AWS CLI's second version, AWS_REGION first.
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION") or None)
         if session.region_name is None:
-            raise WrongRegion("no region is set", fix="add --region eu-west-1, or set AWS_REGION")
+            raise WrongRegion("no region is set", fix=NAME_A_REGION)
         known = session.get_available_regions("sagemaker", partition_name=_partition(session))
         if session.region_name not in known:
             raise WrongRegion(

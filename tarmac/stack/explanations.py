@@ -13,6 +13,7 @@ from botocore import exceptions as botocore
 
 from tarmac.stack.errors import NoAccess, StackError, WrongRegion
 
+NAME_A_REGION = "export AWS_REGION=eu-west-1, say; deploy, destroy and doctor also take --region"
 SIGN_IN = "sign in (aws sso login, or aws configure), or name a profile: --profile NAME"
 
 
@@ -119,7 +120,7 @@ def explained() -> Iterator[None]:
     except botocore.ProfileNotFound as exc:
         raise NoAccess(str(exc), fix="aws configure list-profiles shows those that are there") from exc
     except (botocore.NoRegionError, botocore.InvalidRegionError) as exc:
-        raise WrongRegion("no region is set", fix="add --region eu-west-1, or set AWS_REGION") from exc
+        raise WrongRegion("no region is set", fix=NAME_A_REGION) from exc
     except botocore.UnknownRegionError as exc:
         name = exc.kwargs["region_name"]
         raise WrongRegion(f"AWS has no region {name!r}", fix="spell it like eu-west-1: --region or AWS_REGION") from exc

@@ -124,6 +124,17 @@ def test_a_stage_that_cannot_be_used_says_why(
     assert fix in ran.err
 
 
+def test_the_region_is_that_of_the_other_sdks_variable(shell: OnStage, script: Script) -> None:
+    script.say(DescribeStacks=[NOT_THERE])
+
+    ran = shell.run("ls", AWS_REGION="eu-west-3", AWS_DEFAULT_REGION="us-west-2")
+    without = shell.run("ls", AWS_REGION="", AWS_DEFAULT_REGION="")
+
+    assert "tarmac-test in eu-west-3" in ran.err
+    assert "no region is set" in without.err
+    assert "export AWS_REGION" in without.err
+
+
 def test_an_api_that_does_not_answer_is_no_engine_to_start(shell: OnStage, script: Script) -> None:
     outputs = {"BucketName": "b", "EndpointURL": "http://127.0.0.1:9/api/", "SweepFunction": "s"}
     script.say(DescribeStacks=[stack("UPDATE_COMPLETE", outputs=outputs)])

@@ -117,7 +117,7 @@ def test_every_kind_that_is_left_out_is_in_the_table_and_the_table_has_no_other(
     [
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, (), "there are no AWS credentials here", "sign in"),
         ({"AWS_PROFILE": "nobody"}, (), "nobody", "aws configure list-profiles"),
-        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, (), "no region is set", "add --region"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, (), "no region is set", "AWS_REGION"),
         ({}, ("--region", "mars-north-1"), "AWS has no region 'mars-north-1'", "eu-west-1"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, (), "AWS cannot be reached", "check the network"),
         ({}, ("--set", "Colour=red"), "the template has no parameter 'Colour'", "it has: "),

@@ -252,8 +252,8 @@ def _not_tarmac(url: str) -> CommandFailed:
     )
 
 
-def aws_refusals(call: Callable[[], Any], *, what: str) -> Any:
-    """Run calls to AWS, the embedded one or a stage's, with its errors as a command's.
+def aws_refusals(call: Callable[[], Any], *, what: str, fix: str | None = None) -> Any:
+    """Run calls to AWS, the embedded one or a stage's, with its errors as a command's; *fix* for when it refuses.
 
     Raises:
         CommandFailed: AWS refused or does not answer.
@@ -272,6 +272,7 @@ def aws_refusals(call: Callable[[], Any], *, what: str) -> Any:
         )
         raise CommandFailed(message, fix=fix, code="engine_not_running") from exc
     except ClientError as exc:
-        raise CommandFailed(f"{what}: {exc.response['Error'].get('Message', exc)}", code="aws_refused") from exc
+        message = f"{what}: {exc.response['Error'].get('Message', exc)}"
+        raise CommandFailed(message, fix=fix, code="aws_refused") from exc
     except (BotoCoreError, Boto3Error) as exc:
-        raise CommandFailed(f"{what}: {exc}", code="aws_failed") from exc
+        raise CommandFailed(f"{what}: {exc}", fix=fix, code="aws_failed") from exc

@@ -36,6 +36,7 @@ from tarmac.cli.screen import err, is_json, out, price, print_json, size, state_
 from tarmac.cli.waiting import follow, is_settled_at, refusal
 
 _REGION = "us-east-1"
+_FAILED, _AGAIN = "the upload failed", "mend that, and run the same command again: what has arrived is not sent twice"
 archive_argument = click.argument("path", type=click.Path(path_type=Path))
 toml_option = click.option(
     "--toml", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A deploy.toml to go with it."
@@ -190,10 +191,10 @@ def push(
     if is_checked:
         _refuse_what_tarmac_would(path, raw_toml, toml, name=name, region=engine.address.region)
     if raw_toml is not None:
-        release = aws_refusals(lambda: upload_toml(engine, raw_toml, name), what="the upload failed")
+        release = aws_refusals(lambda: upload_toml(engine, raw_toml, name), what=_FAILED, fix=_AGAIN)
         size_bytes = len(raw_toml)
     elif (archive := path) is not None:
-        release, size_bytes = aws_refusals(lambda: upload(engine, archive, name, toml), what="the upload failed")
+        release, size_bytes = aws_refusals(lambda: upload(engine, archive, name, toml), what=_FAILED, fix=_AGAIN)
     view: dict[str, Any] = {"model": name, "release": release, "size_bytes": size_bytes}
     if wait:
         settled = follow(engine, name, is_settled_at(release), timeout_s=timeout_s)

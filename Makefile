@@ -58,6 +58,7 @@ package: setup ## Make the Lambda bundle and its template in build/package
 tables: setup ## Ask the SageMaker SDK and transformers anew for the tables that plans are made from
 	$(BIN)/python -m tarmac.tables.images
 	$(BIN)/python -m tarmac.tables.architectures
+	$(BIN)/python -m tarmac.tables.dimensions
 
 bench: setup ## Measure, each thing against a named peer; quickly with SIZE=100, in part with ONLY="door packing"
 	@$(BIN)/python -m benchmarks.suite $(if $(SIZE),--size $(SIZE)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))

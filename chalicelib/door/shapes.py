@@ -33,6 +33,8 @@ _MOST = {
     _LATENT: 1 << 16,
     _ROPE: 1 << 16,
 }
+DIMENSIONS_READ = tuple(name for names in _MOST for name in names)
+"""Every key that is read here as a number."""
 DEFAULT_TOKENS = 2_048
 """Of a model that names no longest input: relative positions, or none."""
 
@@ -118,12 +120,24 @@ def read_quantization(config: Mapping[str, Any]) -> Quantization | None:
 
 
 def _language_model(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a composite model's configuration that speaks of its language model."""
+    """The part of a composite model's configuration that speaks of its language model.
+
+    It holds only what differs from transformers' defaults, which are filled in.
+    """
     for name in _INNER:
         inner = config.get(name)
-        if isinstance(inner, dict) and _first(inner, _LAYERS) is not None:
-            return inner
+        whole = {**_defaults(inner.get("model_type")), **inner} if isinstance(inner, dict) else {}
+        if _first(whole, _LAYERS) is not None:
+            return whole
     return config
+
+
+def _defaults(model_type: Any) -> Mapping[str, int]:
+    # Imported when a composite model is measured: most starts of a Lambda function never need it.
+    from chalicelib.door.dimension_table import DEFAULTS
+
+    row = DEFAULTS.get(model_type, "") if isinstance(model_type, str) else ""
+    return {name: int(value) for name, _, value in (each.partition("=") for each in row.split())}
 
 
 def _first(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

@@ -71,9 +71,7 @@ def hooked(archives: Path) -> dict[Case, Reply]:
     return handled(archives / "ours", EVERY)
 
 
-@pytest.fixture(
-    scope="package"
-)  # not the session: dozens of processes would stand about while other rooms count theirs
+@pytest.fixture(scope="module")  # not the session: these processes would stand about while other rooms run
 def served(archives: Path) -> Iterator[Servers]:
     """Our server."""
     servers = Servers(archives)

@@ -64,20 +64,18 @@ _TOKENIZER = re.compile(
 _PROCESSORS = frozenset({"preprocessor_config.json", "processor_config.json", "image_processor_config.json"})
 
 
-def read_configs(contents: Contents, findings: Findings) -> Mapping[str, Any]:
-    """Parse every configuration file kept; give the root config.json, empty when there is none that can be read."""
-    config: Mapping[str, Any] = {}
+def read_configs(contents: Contents, findings: Findings) -> Mapping[str, Mapping[str, Any]]:
+    """Parse every configuration file kept; give what each holds, by name. What cannot be read is left out, and told."""
+    configs: dict[str, Mapping[str, Any]] = {}
     for name in _JSON_NAMES:
         raw = contents.kept.get(name)
-        if raw is None:
-            continue
-        parsed = _parse(name, raw, findings)
-        if name == "config.json" and parsed is not None:
-            config = parsed
-            _check_architectures(config, findings)
-        elif name == "model_index.json" and parsed is not None and "code/inference.py" not in contents.files:
-            _check_components(parsed, contents, findings)
-    return config
+        if raw is not None and (parsed := _parse(name, raw, findings)) is not None:
+            configs[name] = parsed
+    if "config.json" in configs:
+        _check_architectures(configs["config.json"], findings)
+    if "model_index.json" in configs and "code/inference.py" not in contents.files:
+        _check_components(configs["model_index.json"], contents, findings)
+    return configs
 
 
 def _check_architectures(config: Mapping[str, Any], findings: Findings) -> None:

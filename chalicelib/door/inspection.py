@@ -266,7 +266,8 @@ def _judge(
     if not contents.files:
         return None
     framework = check_layout(contents, findings)
-    config = read_configs(contents, findings)
+    configs = read_configs(contents, findings)
+    config = configs.get("config.json", {})
     check_sources(contents, findings, framework=framework, container=wishes.container)
     if repo is None:
         check_trust(contents, config, wishes.trust, findings, ceiling=rules.trust_ceiling)
@@ -285,6 +286,6 @@ def _judge(
     plan = make_plan(model, wishes, stage, findings)
     check_names(contents, config, plan, findings)
     check_libraries(contents, plan, findings)
-    check_dependencies(model, plan, findings)
+    check_dependencies(model, configs.get("tokenizer_config.json", {}), plan, findings)
     check_requirements(contents, plan, findings)
     return plan

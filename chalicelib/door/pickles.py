@@ -50,6 +50,11 @@ class Scanned:
     keys: "array[int] | None" = field(default=None, compare=False, repr=False)
 
 
+def is_called_pickle(path: str, scanned: Scanned) -> bool:
+    """Tell whether a loader would take a file for a pickle: many tools call what is none at all `.bin`."""
+    return PICKLE_NAMES.search(path) is not None and (scanned.is_marked or not path.lower().endswith(".bin"))
+
+
 def begins_as_pickle(head: bytes) -> bool:
     """Tell whether a file's first bytes are a pickle's or a zip's."""
     return head.startswith((*_PROTOCOLS, _ZIP))

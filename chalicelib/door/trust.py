@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.door.allowed import is_allowed, is_dangerous
 from chalicelib.door.contents import LFS_POINTER, Contents
 from chalicelib.door.kinds import Findings, declarer
-from chalicelib.door.pickles import PICKLE_NAMES, Scanned
+from chalicelib.door.pickles import Scanned, is_called_pickle
 from chalicelib.door.weights import PICKLES, is_leftover, twin_pickles, weight_files
 from chalicelib.reports import Severity
 
@@ -72,7 +72,7 @@ def check_trust(
     for path in weight_files(contents):
         made, found = contents.makers.get(path), contents.pickles.get(path)
         # XGBoost calls its own format .bin too, and so do others what is none.
-        is_pickle = made.form == "pickle" if made is not None else found is None or _is_called_pickle(path, found)
+        is_pickle = made.form == "pickle" if made is not None else found is None or is_called_pickle(path, found)
         if PICKLES.search(path) and path not in unused and is_pickle:
             fix = _GUARD_ESTIMATORS if _ESTIMATOR.search(path) else None
             message = "the file is a Python pickle, which can run any code when it is loaded"
@@ -93,13 +93,8 @@ def _check_pickle(path: str, scanned: Scanned, findings: Findings, *, fix: str |
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         why = "which can run any code" if is_dangerous(wrong[0]) else "which is not on the list of what models need"
         findings.add(PICKLE_GLOBAL, f"the pickle imports {names}{more}, {why}", path=path, fix=fix)
-    elif scanned.fault is not None and not is_leftover(path) and _is_called_pickle(path, scanned):
+    elif scanned.fault is not None and not is_leftover(path) and is_called_pickle(path, scanned):
         findings.add(PICKLE_UNREAD, f"the pickle cannot be followed: {scanned.fault}", path=path, fix=fix)
-
-
-def _is_called_pickle(path: str, scanned: Scanned) -> bool:
-    """Whether a loader would take it for one: many tools call what is no pickle at all `.bin`."""
-    return PICKLE_NAMES.search(path) is not None and (scanned.is_marked or not path.lower().endswith(".bin"))
 
 
 def _check_strict(contents: Contents, config: Mapping[str, Any], findings: Findings, *, fix: str | None) -> None:

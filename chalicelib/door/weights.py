@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.door.contents import Contents
 from chalicelib.door.kinds import Findings, declarer, shown
 from chalicelib.door.layouts import Framework
+from chalicelib.door.pickles import is_called_pickle
 from chalicelib.door.shards import check_shards
 from chalicelib.reports import ServingPlan, Severity
 
@@ -140,7 +141,7 @@ def check_names(contents: Contents, config: Mapping[str, Any], plan: ServingPlan
 def _is_of_another_tool(path: str, contents: Contents) -> bool:
     """Tell whether a `.bin` is no pickle, and so none of PyTorch's: CTranslate2, OpenVINO and fastText write such."""
     scanned = contents.pickles.get(path)
-    return path.endswith(".bin") and scanned is not None and scanned.fault is not None and not scanned.is_marked
+    return path.endswith(".bin") and scanned is not None and not is_called_pickle(path, scanned)
 
 
 def twin_pickles(contents: Contents) -> frozenset[str]:

@@ -251,4 +251,21 @@ CASES: dict[str, Case] = {
         lambda: archive({"config.json": config(), "tokenizer.json": b"{}", "model.bin": b"\x06\0\0\0\x11"}),
         refused=("weights-misnamed",),
     ),
+    # Odd types and depths where a library is looked for.
+    "config of odd model types": hostile(
+        partial(configured, config(model_type=["bert"], backbone_config={"model_type": {"a": 1}}, pretrained_cfg=None))
+    ),
+    "config of a backbone that is a list": hostile(
+        partial(configured, config(backbone_config=[1], use_timm_backbone="yes", text_config={"model_type": [2]}))
+    ),
+    "tokenizer nested too deeply": hostile(
+        lambda: bert_and(**{"tokenizer_config.json": b"[" * 100_000}), refused=("config-not-json",)
+    ),
+    "tokenizer of odd types": hostile(
+        lambda: bert_and(**{"tokenizer_config.json": b'{"tokenizer_class": ["XLMTokenizer"], "mecab_kwargs": 7}'})
+    ),
+    "Japanese tokenizer of odd types": hostile(
+        lambda: bert_and(**{"tokenizer_config.json": b'{"tokenizer_class": "BertJapaneseTokenizer",'
+                                                     b' "word_tokenizer_type": ["mecab"], "mecab_kwargs": [7]}'}),
+    ),
 }  # fmt: skip

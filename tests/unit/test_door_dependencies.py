@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from hypothesis import given
+from hypothesis import strategies as st
 
+from chalicelib.door.dependencies import dependencies
 from tests.unit.corpus import archive, safetensors
 from tests.unit.test_door_corpus import report_on
 
@@ -110,3 +113,23 @@ def test_a_tokenizer_needs_what_transformers_asks_for(
     files = [str(vocabulary), str(merges)] if is_json else [str(vocabulary)]
     with pytest.raises(ImportError, match=libraries.split(maxsplit=1)[0]):
         getattr(transformers, name)(*files, **options)
+
+
+KEYS = [
+    "backbone_config", "mecab_dic", "mecab_kwargs", "model_type", "pretrained_cfg", "quant_method", "quantization_config",
+    "text_config", "tokenizer_class", "use_timm_backbone", "word_tokenizer_type",
+]  # fmt: skip
+WORDS = ["BertJapaneseTokenizer", "XLMTokenizer", "awq", "detr", "llama", "mecab", "timm_backbone", "unidic", ""]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=8,
+)
+CONFIGS = st.dictionaries(st.sampled_from(KEYS), VALUES)
+
+
+@given(CONFIGS, CONFIGS, st.booleans())
+def test_whatever_a_config_holds_it_is_read(config: Any, tokenizer_config: Any, is_before_5: bool) -> None:
+    for each in dependencies(config, tokenizer_config, is_before_5=is_before_5):
+        assert each.what
+        assert all(isinstance(library, str) for library in each.libraries)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from chalicelib.errors import TarmacError
 from chalicelib.names import DROPS_PREFIX
 from tarmac.local.clients import LOCAL_REGION, LOCAL_SWEEP_FUNCTION, local_client
+from tarmac.local.guard import LOOPBACK_HOSTS
 from tarmac.local.state_dir import StateDir
 
 if TYPE_CHECKING:
@@ -107,14 +108,9 @@ def _loopback(source: str, url: str) -> str:
         host = urlsplit(url).hostname
     except ValueError:
         host = None
-    if not is_local(host):
+    if host not in LOOPBACK_HOSTS:
         raise CommandFailed(f"{source} names {url!r}, which is not this machine", fix='run: eval "$(tarmac env)"')
     return url
-
-
-def is_local(host: str | None) -> bool:
-    """Tell whether a host is this machine."""
-    return host in ("127.0.0.1", "localhost", "::1")
 
 
 class Engine:
@@ -133,8 +129,8 @@ class Engine:
         import httpx
 
         if not self.address.url:
-            fix = "it is tarmac up that serves the application there; leave --stage away"
-            raise CommandFailed(f"the stage {self.address.stage} has no HTTP API in the embedded AWS", fix=fix)
+            fix = "in the embedded AWS it is tarmac up that serves the application; leave --stage away there"
+            raise CommandFailed(f"the stack of stage {self.address.stage} has no HTTP API", fix=fix)
         if not self.address.token:
             fix = f"export TARMAC_TOKEN=... ; a new one: tarmac deploy --stage {self.address.stage} --new-token"
             raise CommandFailed("TARMAC_TOKEN is not set, and the API asks for it", fix=fix, code="token_missing")
@@ -267,7 +263,7 @@ def aws_refusals(call: Callable[[], Any], *, what: str, fix: str | None = None) 
         host = urlsplit(str(exc.kwargs.get("endpoint_url"))).hostname
         message, fix = (
             ("the embedded AWS does not answer", "start it: tarmac up")
-            if is_local(host)
+            if host in LOOPBACK_HOSTS
             else (f"AWS cannot be reached at {host}", "check the network, then run the same command again: it goes on")
         )
         raise CommandFailed(message, fix=fix, code="engine_not_running") from exc

@@ -50,6 +50,6 @@ def _address(account: Account, stage: Stage, *, token: str) -> Address:
         stage=stage.name,
         app=state.parameters.get("AppName") or stage.app_name,
         drops_prefix=state.parameters.get("DropsPrefix") or DROPS_PREFIX,
-        sweep_function=outputs["SweepFunction"],
+        sweep_function=outputs.get("SweepFunction", ""),
         clients=account.clients,
     )

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from tarmac.local.guard import LOOPBACK_HOSTS
 from tarmac.stack.errors import WrongRegion
 from tarmac.stack.explanations import NAME_A_REGION, explained
 
 CONNECT_TIMEOUT_S = 10
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Clients(Protocol):
@@ -73,7 +73,7 @@ def open_account(*, profile: str | None = None, region: str | None = None) -> Ac
         return made[service]
 
     with explained():
-        is_embedded = urlsplit(clients("cloudformation").meta.endpoint_url).hostname in LOOPBACK
+        is_embedded = urlsplit(clients("cloudformation").meta.endpoint_url).hostname in LOOPBACK_HOSTS
     return Account(clients, session.region_name, _partition(session), is_embedded).identify()
 
 

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tarmac.demo_engine import ROOT
+from tarmac.demo_engine import ROOT, EngineProcess
 
 T = TypeVar("T")
 
@@ -39,6 +40,17 @@ def echo_archive(directory: Path, *, note: str = "") -> Path:
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(code, "code")
     return archive
+
+
+@contextmanager
+def engine_at(state: Path) -> Iterator[Path]:
+    """Run an engine whose models stay awake; give its state directory."""
+    engine = EngineProcess(state, idle_after="1h", sweep_every="1s")
+    engine.start()
+    try:
+        yield state
+    finally:
+        engine.kill()
 
 
 @dataclass(frozen=True)

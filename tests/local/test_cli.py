@@ -15,17 +15,14 @@ import pytest
 
 from tarmac.demo_engine import ROOT, EngineProcess
 from tarmac.local.state_dir import EngineRecord, StateDir
-from tests.local.engines import Ran, echo_archive, tarmac, until
+from tests.local.engines import Ran, echo_archive, engine_at, tarmac, until
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state directory of a running engine."""
-    path = tmp_path_factory.mktemp("cli") / "state"
-    engine = EngineProcess(path, idle_after="1h", sweep_every="1s")
-    engine.start()
-    yield path
-    engine.kill()
+    with engine_at(tmp_path_factory.mktemp("cli") / "state") as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tarmac.demo_engine import EngineProcess
 from tarmac.local.clients import LOCAL_SWEEP_FUNCTION
 from tarmac.local.state_dir import EngineRecord, StateDir
-from tests.local.engines import Ran, echo_archive
+from tests.local.engines import Ran, echo_archive, engine_at
 from tests.stack.scripted_aws import NOT_THERE, Refusal, Script, scripted_aws, stack
 from tests.stack.shells import Shell
 
@@ -20,11 +19,8 @@ from tests.stack.shells import Shell
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state directory of a running engine."""
-    path = tmp_path_factory.mktemp("stage") / "state"
-    engine = EngineProcess(path, idle_after="1h", sweep_every="1s")
-    engine.start()
-    yield path
-    engine.kill()
+    with engine_at(tmp_path_factory.mktemp("stage") / "state") as path:
+        yield path
 
 
 @pytest.fixture(scope="module")

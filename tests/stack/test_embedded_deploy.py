@@ -72,24 +72,26 @@ def test_a_push_to_the_stage_lands_under_its_own_prefix(deployed, aws, tmp_path)
     assert found == archive.read_bytes()
 
 
-def test_what_needs_the_api_says_that_the_embedded_stage_has_none(deployed, aws):
-    ran = Shell(aws.url).run("ls", "--stage", "test")
+@pytest.mark.parametrize(
+    ("command", "message", "fix"),
+    [
+        (
+            "ls",
+            "the stack of stage test has no HTTP API",
+            "in the embedded AWS it is tarmac up that serves the application; leave --stage away there",
+        ),
+        (
+            "deploy",
+            "the embedded AWS cannot update the stack tarmac-test",
+            "tarmac destroy --stage test --yes, then deploy again",
+        ),
+    ],
+)
+def test_what_cannot_be_done_with_it_is_said_in_one_line(deployed, aws, command, message, fix):
+    ran = Shell(aws.url).run(command, "--stage", "test")
 
     assert ran.returncode == 1
-    assert error_of(ran) == [
-        "error: the stage test has no HTTP API in the embedded AWS",
-        "  fix: it is tarmac up that serves the application there; leave --stage away",
-    ]
-
-
-def test_what_it_cannot_update_it_says_in_one_line(deployed, aws):
-    ran = Shell(aws.url).run("deploy", "--stage", "test")
-
-    assert ran.returncode == 1
-    assert error_of(ran) == [
-        "error: the embedded AWS cannot update the stack tarmac-test",
-        "  fix: tarmac destroy --stage test --yes, then deploy again",
-    ]
+    assert error_of(ran) == [f"error: {message}", f"  fix: {fix}"]
 
 
 def test_what_is_left_out_is_told_in_one_line_and_destroy_takes_the_rest_down(aws):

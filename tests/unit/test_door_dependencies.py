@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.door.dependencies import dependencies
@@ -116,8 +116,8 @@ def test_a_tokenizer_needs_what_transformers_asks_for(
 
 
 KEYS = [
-    "backbone_config", "mecab_dic", "mecab_kwargs", "model_type", "pretrained_cfg", "quant_method", "quantization_config",
-    "text_config", "tokenizer_class", "use_timm_backbone", "word_tokenizer_type",
+    "backbone_config", "mecab_dic", "mecab_kwargs", "model_type", "pretrained_cfg", "quant_method",
+    "quantization_config", "text_config", "tokenizer_class", "use_timm_backbone", "word_tokenizer_type",
 ]  # fmt: skip
 WORDS = ["BertJapaneseTokenizer", "XLMTokenizer", "awq", "detr", "llama", "mecab", "timm_backbone", "unidic", ""]
 VALUES = st.recursive(
@@ -128,6 +128,7 @@ VALUES = st.recursive(
 CONFIGS = st.dictionaries(st.sampled_from(KEYS), VALUES)
 
 
+@settings(deadline=None)
 @given(CONFIGS, CONFIGS, st.booleans())
 def test_whatever_a_config_holds_it_is_read(config: Any, tokenizer_config: Any, is_before_5: bool) -> None:
     for each in dependencies(config, tokenizer_config, is_before_5=is_before_5):
